@@ -1,0 +1,49 @@
+# `make` alone lists the targets. Everything happens in .venv; nothing is installed outside it but Maven's own cache.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: help setup demo test lint unit integration up down
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
+
+$(BIN)/uv:
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check uv
+
+# The stamp is newer than what it was made from: a second `make setup` costs nothing.
+$(VENV)/.ready: pyproject.toml constraints.txt | $(BIN)/uv
+	@echo "Installing into $(VENV) (torch brings its CUDA libraries: about 6 GB on disk) ..."
+	VIRTUAL_ENV=$(abspath $(VENV)) $(BIN)/uv pip install --constraint constraints.txt --editable '.[model,plots]' --group dev
+	@touch $@
+
+setup: $(VENV)/.ready ## prepare .venv with everything the product and its tests need
+
+demo: setup ## the first minute: real shop events through the whole path, in this process
+	$(BIN)/interestream demo
+
+test: setup lint unit integration ## everything: lint, types, import contracts, unit, contract, real servers
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+unit: setup
+	$(BIN)/pytest -m 'not servers and not browser'
+
+integration: setup
+	$(BIN)/pytest -m 'servers or browser'
+
+up: setup ## start a real Kafka and a real Neo4j on loopback, data in ./var
+	$(BIN)/interestream up --data-dir var
+
+down: setup ## stop them
+	$(BIN)/interestream down --data-dir var
+
+constraints: $(BIN)/uv ## pin every dependency again
+	$(BIN)/uv pip compile pyproject.toml --all-extras --group dev --no-header --no-annotate --no-emit-index-url --python-version 3.11 --upgrade -o constraints.txt

@@ -1,0 +1,38 @@
+"""Which encoders run, and where."""
+
+from enum import StrEnum
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt
+
+
+class TextEncoderName(StrEnum):
+    """How item texts become vectors."""
+
+    TRANSFORMERS = "transformers"
+    HASHING = "hashing"
+
+
+class DeviceName(StrEnum):
+    """Where tensors live."""
+
+    AUTO = "auto"
+    CPU = "cpu"
+    CUDA = "cuda"
+
+
+class EncoderSettings(BaseModel):
+    """The encoders' section of the settings tree."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    text: TextEncoderName = Field(TextEncoderName.TRANSFORMERS, description="hashing needs no weights.")
+    text_model_dir: Path | None = Field(
+        None, description="Folder of a transformers model; the installed model package when unset."
+    )
+    user_model_dir: Path | None = Field(None, description="Folder of a trained user model; untrained decay when unset.")
+    categories_file: Path | None = Field(
+        None, description="Centroids that give a category to items without one; none are derived when unset."
+    )
+    device: DeviceName = Field(DeviceName.AUTO, description="auto takes the GPU when there is one.")
+    text_batch_tokens: PositiveInt = Field(8192, description="Tokens per forward pass of the text model.")

@@ -1,0 +1,1 @@
+"""Fitting what the encoders need: projections, derived categories, models."""

@@ -1,0 +1,1 @@
+"""User encoders: histories to vectors."""

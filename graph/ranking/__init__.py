@@ -1,0 +1,1 @@
+"""Candidates, features, rules and reasons: from a user and the replicas to two lists."""

@@ -1,0 +1,67 @@
+"""Every number of the graph that an operator may change, with its unit and its reason."""
+
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt
+
+DAY_SECONDS = 86_400.0
+
+
+class InterestSettings(BaseModel):
+    """How interactions become interests."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    half_life_seconds: PositiveFloat = Field(7 * DAY_SECONDS, description="An interest halves in this time.")
+    click_weight: float = Field(1.0, ge=0, description="What a click adds.")
+    view_weight: float = Field(1.0, ge=0, description="What a view adds.")
+    add_to_cart_weight: float = Field(3.0, ge=0, description="What an addition to the cart adds.")
+    purchase_weight: float = Field(5.0, ge=0, description="What a purchase adds; quantity never weighs.")
+    max_edges: PositiveInt = Field(50, description="Interests of a user that are drawn in the graph.")
+    max_items: PositiveInt = Field(200, description="Items kept apart per user; older ones fold into their category.")
+    max_categories: PositiveInt = Field(200, description="Categories whose sums stay in a user's state.")
+    max_purchases: PositiveInt = Field(1024, description="Purchases of a user that a refund can still take back.")
+    max_cart_additions: PositiveInt = Field(256, description="Cart additions that a removal can still take back.")
+    max_event_ids: PositiveInt = Field(4096, description="Event ids remembered per user to drop producer retries.")
+    max_history: PositiveInt = Field(64, description="Interactions of a user that encoders and transitions see.")
+
+
+class AssociationSettings(BaseModel):
+    """How users' transitions become associations of categories and items."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    half_life_seconds: PositiveFloat = Field(60 * DAY_SECONDS, description="A transition's weight halves in this time.")
+    max_gap: PositiveInt = Field(5, description="A transition spans at most so many steps; its weight is 1/steps.")
+    view_window_seconds: PositiveFloat = Field(DAY_SECONDS, description="Longest time between two viewed items.")
+    purchase_window_seconds: PositiveFloat = Field(30 * DAY_SECONDS, description="Longest time between purchases.")
+    min_users: PositiveInt = Field(5, description="An association of categories counts from this many users on.")
+    min_log_likelihood_ratio: float = Field(10.83, ge=0, description="Evidence gate: chi-squared, 1 df, p = 0.001.")
+    max_successors: PositiveInt = Field(200, description="Successors kept per source; the weakest leave first.")
+
+
+class ListSettings(BaseModel):
+    """The rules and weights of the two lists."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    size: PositiveInt = Field(10, description="Items per list.")
+    owned_seconds: PositiveFloat = Field(30 * DAY_SECONDS, description="An item bought within this time is left out.")
+    saturation: float = Field(0.5, ge=0, le=1, description="Factor on a category bought in within `owned_seconds`.")
+    up_sell_min_ratio: float = Field(1.05, gt=1, description="Lowest price of an up-sell item over its anchor's.")
+    up_sell_max_ratio: float = Field(2.5, gt=1, description="Highest price of an up-sell item over its anchor's.")
+    anchors: PositiveInt = Field(5, description="Latest distinct items that up-sell starts from.")
+    category_feature: float = Field(1.0, ge=0, description="Weight of the category association.")
+    transition_feature: float = Field(0.7, ge=0, description="Weight of the item transitions.")
+    embedding_feature: float = Field(0.5, ge=0, description="Weight of the embedding's cosine.")
+    popularity_feature: float = Field(0.1, ge=0, description="Weight of the decayed popularity.")
+    diversity: float = Field(0.3, ge=0, le=1, description="Share of maximal marginal relevance given to novelty.")
+    max_per_category: PositiveInt = Field(4, description="Cross-sell items of one category while others are left.")
+
+
+class GraphSettings(BaseModel):
+    """All of the above."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    interest: InterestSettings = InterestSettings()
+    association: AssociationSettings = AssociationSettings()
+    lists: ListSettings = ListSettings()

@@ -1,0 +1,1 @@
+"""The four agents, one role each: intake, interest, association, catalogue."""

@@ -1,0 +1,208 @@
+"""The settings tree: one frozen value, from the environment or a TOML file, unknown keys refused.
+
+``INTERESTREAM_KAFKA__BOOTSTRAP_SERVERS`` is ``kafka.bootstrap_servers``, and so on down the tree. Nothing is read
+from the environment at import time; :func:`load_settings` is called once by the command.
+"""
+
+import os
+from enum import StrEnum
+from ipaddress import ip_address
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, PositiveFloat, PositiveInt, SecretStr
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from encoders.settings import EncoderSettings
+from graph.settings import GraphSettings
+from stream.topics import TopicSettings
+
+ENVIRONMENT_PREFIX = "INTERESTREAM_"
+CONFIG_FILE_VARIABLE = "INTERESTREAM_CONFIG_FILE"
+
+
+class SecurityProtocol(StrEnum):
+    """How the broker is spoken to."""
+
+    PLAINTEXT = "PLAINTEXT"
+    SSL = "SSL"
+    SASL_SSL = "SASL_SSL"
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class KafkaSettings(_Section):
+    """The broker."""
+
+    bootstrap_servers: str = Field("127.0.0.1:9092", description="host:port, comma-separated.")
+    security_protocol: SecurityProtocol = Field(
+        SecurityProtocol.PLAINTEXT, description="PLAINTEXT is refused beyond loopback unless `insecure` is set."
+    )
+    sasl_mechanism: str = Field("SCRAM-SHA-512", description="Used with SASL_SSL.")
+    sasl_username: str | None = Field(None, description="Used with SASL_SSL.")
+    sasl_password: SecretStr | None = Field(None, description="Used with SASL_SSL.")
+    ssl_ca_file: Path | None = Field(None, description="CA bundle in PEM; the system's when unset.")
+    group_prefix: str = Field("interestream", description="Consumer groups are `<prefix>-<role>`.")
+    session_timeout_seconds: PositiveFloat = Field(15.0, description="A silent worker is replaced after this time.")
+    rebalance_timeout_seconds: PositiveFloat = Field(60.0, description="A batch must end well within this time.")
+
+
+class Neo4jSettings(_Section):
+    """The graph database."""
+
+    uri: str = Field("bolt://127.0.0.1:7687", description="bolt:// or neo4j://; +s for TLS.")
+    user: str = Field("neo4j", description="Community Edition has no roles: every account may write.")
+    password: SecretStr = Field(SecretStr(""), description="Never printed.")
+    database: str = Field("neo4j", description="Community Edition has one user database.")
+    transaction_timeout_seconds: PositiveFloat = Field(30.0, description="A transaction is given up after this time.")
+
+
+class StoreName(StrEnum):
+    """Where the graph is kept."""
+
+    NEO4J = "neo4j"
+    MEMORY = "memory"
+
+
+class TrackerSettings(_Section):
+    """What intake accepts."""
+
+    category_separator: str = Field(">", min_length=1, description="Separates labels in a category text.")
+    max_message_bytes: PositiveInt = Field(1_000_000, description="Larger events are dead letters, by hash.")
+    max_ahead_seconds: NonNegativeFloat = Field(300.0, description="Later than clock and record by more is refused.")
+    max_late_seconds: PositiveFloat | None = Field(
+        None, description="Older interactions are counted late; unset: never."
+    )
+    segment_item_field: str = Field("product_id", description="`product_id` or `sku`: which one is our item.")
+
+
+class WorkerSettings(_Section):
+    """How a worker batches and waits."""
+
+    max_batch_events: PositiveInt = Field(4000, description="A micro-batch never holds more interactions.")
+    linger_seconds: NonNegativeFloat = Field(0.05, description="How long a small batch waits for company.")
+    cached_users: PositiveInt = Field(50_000, description="User states kept in memory per process.")
+    category_flush_seconds: PositiveFloat = Field(1.0, description="How often category associations are written.")
+    item_flush_seconds: PositiveFloat = Field(10.0, description="How often item associations are written.")
+    patience_seconds: PositiveFloat = Field(300.0, description="How long a server may be away before we give up.")
+    state_dir: Path | None = Field(None, description="Lock files of static members; a folder per user by default.")
+
+
+class MetricsSettings(_Section):
+    """The Prometheus and health endpoint."""
+
+    host: str = Field("127.0.0.1", description="Loopback unless you say otherwise.")
+    port: int = Field(9464, ge=0, le=65535, description="A taken port moves on to the next free one; 0: any.")
+
+
+class LogSettings(_Section):
+    """Log lines on standard error."""
+
+    level: str = Field("INFO", description="DEBUG, INFO, WARNING or ERROR.")
+    format: str = Field("auto", pattern="^(auto|json|console)$", description="auto: console on a terminal.")
+
+
+class Settings(BaseSettings):
+    """The whole tree."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=ENVIRONMENT_PREFIX, env_nested_delimiter="__", frozen=True, extra="forbid"
+    )
+
+    kafka: KafkaSettings = KafkaSettings()
+    neo4j: Neo4jSettings = Neo4jSettings()
+    store: StoreName = Field(StoreName.NEO4J, description="memory: nothing is kept after the process.")
+    topics: TopicSettings = TopicSettings()
+    trackers: TrackerSettings = TrackerSettings()
+    worker: WorkerSettings = WorkerSettings()
+    metrics: MetricsSettings = MetricsSettings()
+    log: LogSettings = LogSettings()
+    encoder: EncoderSettings = EncoderSettings()
+    graph: GraphSettings = GraphSettings()
+    pseudonym_key: SecretStr | None = Field(
+        None, description="When set, user ids become HMAC-SHA-256 pseudonyms in graph and topics alike."
+    )
+    insecure: bool = Field(False, description="Allow plaintext to servers beyond loopback.")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Arguments first, then the environment, then the TOML file that INTERESTREAM_CONFIG_FILE names."""
+        sources: list[PydanticBaseSettingsSource] = [init_settings, env_settings]
+        if file := os.environ.get(CONFIG_FILE_VARIABLE):
+            sources.append(TomlConfigSettingsSource(settings_cls, toml_file=Path(file)))
+        return tuple(sources)
+
+
+class SettingsError(Exception):
+    """The settings cannot be used; the message names the variable and the mend."""
+
+
+def load_settings() -> Settings:
+    """Read the environment (and the TOML file it names), refusing unknown variables with our prefix.
+
+    Raises SettingsError with one line per wrong key.
+    """
+    from pydantic import ValidationError
+
+    known = {f"{ENVIRONMENT_PREFIX}{name}".upper() for name in Settings.model_fields}
+    for variable in os.environ:
+        name = variable.upper()
+        if name == CONFIG_FILE_VARIABLE or not name.startswith(ENVIRONMENT_PREFIX):
+            continue
+        if name.split("__", 1)[0] not in known:
+            raise SettingsError(f"{variable} is not a setting; `interestream config` lists them")
+    file = os.environ.get(CONFIG_FILE_VARIABLE)
+    if file and not Path(file).is_file():
+        raise SettingsError(f"{CONFIG_FILE_VARIABLE} names {file}, which is not a file")
+    try:
+        return Settings()
+    except ValidationError as error:
+        lines = [f"{'.'.join(map(str, e['loc'])) or 'settings'}: {e['msg']}" for e in error.errors()]
+        raise SettingsError("\n".join(lines)) from None
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether ``host`` can only mean this machine."""
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def check_security(settings: Settings) -> None:
+    """Refuse plaintext beyond loopback unless the user asked for it by name.
+
+    Raises SettingsError naming the setting to change.
+    """
+    if settings.insecure:
+        return
+    if settings.kafka.security_protocol is SecurityProtocol.PLAINTEXT:
+        for server in settings.kafka.bootstrap_servers.split(","):
+            host = server.strip().rsplit(":", 1)[0]
+            if not is_loopback(host):
+                raise SettingsError(
+                    f"kafka.bootstrap_servers: {host} is beyond loopback and security_protocol is PLAINTEXT; "
+                    "set kafka.security_protocol to SASL_SSL, or insecure=true if you mean it"
+                )
+    scheme, _, rest = settings.neo4j.uri.partition("://")
+    host = rest.split("/", 1)[0].rsplit("@", 1)[-1].rsplit(":", 1)[0]
+    if settings.store is StoreName.NEO4J and "+s" not in scheme and not is_loopback(host):
+        raise SettingsError(
+            f"neo4j.uri: {host} is beyond loopback and {scheme}:// is not encrypted; "
+            f"use {scheme}+s://, or insecure=true if you mean it"
+        )
