@@ -35,7 +35,8 @@ class AssociationSettings(BaseModel):
     purchase_window_seconds: PositiveFloat = Field(30 * DAY_SECONDS, description="Longest time between purchases.")
     min_users: PositiveInt = Field(5, description="An association of categories counts from this many users on.")
     min_log_likelihood_ratio: float = Field(10.83, ge=0, description="Evidence gate: chi-squared, 1 df, p = 0.001.")
-    max_successors: PositiveInt = Field(200, description="Successors kept per source; the weakest leave first.")
+    max_category_successors: PositiveInt = Field(1000, description="Kept per category and family; the weakest leave.")
+    max_item_successors: PositiveInt = Field(200, description="Kept per item and family; the weakest leave first.")
 
 
 class ListSettings(BaseModel):

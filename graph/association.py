@@ -1,0 +1,116 @@
+"""What the owner of a source knows about its successors: decayed weights, counts, distinct users.
+
+Deltas of many users add up in any order. The state of a source is opaque bytes in the store and a
+:class:`graph.model.SuccessorRecord` on the associations topic.
+"""
+
+import msgspec
+
+from graph.decay import decay_factor, merge_decayed
+from graph.model import Family, Level, Successor, SuccessorRecord
+from graph.settings import AssociationSettings
+from graph.store import Refused
+from graph.transitions import Delta
+
+SOURCE_FORMAT = 1
+
+
+class PairSums(msgspec.Struct, array_like=True):
+    """One directed association: ``weight`` valid at ``at`` (ms), ``count`` transitions, ``users`` that hold it."""
+
+    weight: float
+    at: int
+    count: int
+    users: int
+
+
+class SourceState(msgspec.Struct, array_like=True):
+    """All successors of one source, by family and target."""
+
+    level: Level
+    source: str
+    viewed: dict[str, PairSums] = {}
+    bought: dict[str, PairSums] = {}
+
+    def family(self, family: Family) -> dict[str, PairSums]:
+        """Return the successors of one family."""
+        return self.viewed if family is Family.VIEWED_NEXT else self.bought
+
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(SourceState)
+
+
+def source_key(level: Level, source: str) -> str:
+    """Return the key of a source: in the store, on the associations topic, and for choosing its owner."""
+    return f"{level.value}|{source}"
+
+
+def encode_source(state: SourceState) -> bytes:
+    """Return the bytes kept in the store; empty when the source has no successor left."""
+    if not state.viewed and not state.bought:
+        return b""
+    return bytes([SOURCE_FORMAT]) + _encoder.encode(state)
+
+
+def decode_source(data: bytes) -> SourceState:
+    """Read :func:`encode_source`'s bytes. Raises Refused when a newer version wrote them."""
+    if data[0] != SOURCE_FORMAT:
+        raise Refused(
+            f"association state has format {data[0]}, this version reads {SOURCE_FORMAT}: upgrade all workers"
+        )
+    return _decoder.decode(memoryview(data)[1:])
+
+
+def add_delta(state: SourceState, delta: Delta, settings: AssociationSettings) -> None:
+    """Add one delta, in place. A pair whose last transition was taken back is gone, exactly."""
+    successors = state.family(delta.family)
+    sums = successors.get(delta.target)
+    if sums is None:
+        if delta.count > 0:
+            successors[delta.target] = PairSums(delta.weight, delta.at, delta.count, max(0, delta.users))
+        return  # what was already forgotten cannot be taken back
+    sums.count += delta.count
+    sums.users = max(0, sums.users + delta.users)
+    if sums.count <= 0:
+        del successors[delta.target]
+    elif delta.at:
+        sums.weight, sums.at = merge_decayed(sums.weight, sums.at, delta.weight, delta.at, settings.half_life_seconds)
+
+
+def forget_weakest(state: SourceState, family: Family, settings: AssociationSettings) -> list[str]:
+    """Drop the weakest successors beyond the bound, in place; return their targets."""
+    successors = state.family(family)
+    limit = settings.max_category_successors if state.level is Level.CATEGORY else settings.max_item_successors
+    excess = len(successors) - limit
+    if excess <= 0:
+        return []
+    newest = max(sums.at for sums in successors.values())
+
+    def strength(target: str) -> tuple[float, str]:
+        sums = successors[target]
+        return sums.weight * decay_factor(newest - sums.at, settings.half_life_seconds), target
+
+    weakest = sorted(successors, key=strength)[:excess]
+    for target in weakest:
+        del successors[target]
+    return weakest
+
+
+def successor_record(state: SourceState, settings: AssociationSettings) -> SuccessorRecord:
+    """Return the published form: every weight brought to the time of the newest, successors ordered by target."""
+    every = [*state.viewed.values(), *state.bought.values()]
+    newest = max((sums.at for sums in every), default=0)
+
+    def published(successors: dict[str, PairSums]) -> tuple[Successor, ...]:
+        return tuple(
+            Successor(
+                target,
+                sums.weight * decay_factor(newest - sums.at, settings.half_life_seconds),
+                sums.count,
+                sums.users,
+            )
+            for target, sums in sorted(successors.items())
+        )
+
+    return SuccessorRecord(state.level, state.source, newest, published(state.viewed), published(state.bought))
