@@ -1,1 +1,6 @@
-"""Tracker dialects: bytes as a tracker sends them to interactions. One dialect per file."""
+"""The words of site trackers, one dialect per file: their bytes become our interactions here, and nowhere else."""
+
+from stream.trackers.dialect import decode
+from stream.trackers.outcome import EXPLANATIONS, Decoded, Explanation, Reason, Rejected, Stage
+
+__all__ = ["EXPLANATIONS", "Decoded", "Explanation", "Reason", "Rejected", "Stage", "decode"]
