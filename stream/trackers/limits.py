@@ -87,7 +87,7 @@ def _split(text: str, separator: str, field: str, stage: Stage) -> str | None:
 
 
 def _join(raw: Sequence[str], field: str, stage: Stage) -> str | None:
-    labels = [label for text in raw if (label := unicodedata.normalize("NFC", text).strip())]
+    labels = [label for text in raw if (label := text.strip())]
     if len(labels) > MAX_LABELS:
         raise Rejected(stage, Reason.TOO_LONG, field, f"{len(labels)} labels; the limit is {MAX_LABELS}")
     for label in labels:
@@ -96,7 +96,8 @@ def _join(raw: Sequence[str], field: str, stage: Stage) -> str | None:
             raise Rejected(stage, Reason.TOO_LONG, field, message)
         if CATEGORY_SEPARATOR in label:
             raise Rejected(stage, Reason.BAD_CHARACTER, field, f"a label must not hold {CATEGORY_SEPARATOR!r}")
-    path = CATEGORY_SEPARATOR.join(labels)
+    # Only now: normalising is quadratic in a run of combining marks.
+    path = unicodedata.normalize("NFC", CATEGORY_SEPARATOR.join(labels))
     if len(path) > MAX_PATH_CHARACTERS:
         raise Rejected(
             stage, Reason.TOO_LONG, field, f"the path has {len(path)} characters; the limit is {MAX_PATH_CHARACTERS}"

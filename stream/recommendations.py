@@ -1,0 +1,108 @@
+"""The output contract: what subscribers read from the recommendations topic, one JSON object per user.
+
+An empty value (a tombstone) means that the user is gone. Fields are only ever added, with a default.
+"""
+
+import hashlib
+from datetime import UTC, datetime, timedelta
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+SCHEMA = "recommendations/1"
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+Moment = Annotated[
+    str,
+    Meta(
+        pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z",
+        max_length=24,
+        description="RFC 3339, UTC, with milliseconds.",
+        extra_json_schema={"format": "date-time"},
+    ),
+]
+
+
+class Reason(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Why an item is in a list: a feature's part of the score, and the path in the graph that one can click along."""
+
+    feature: Annotated[str, Meta(description="An association's family, or another feature of the ranker.")]
+    contribution: Annotated[float, Meta(description="This feature's part of the score; the parts add up to it.")]
+    path: Annotated[tuple[str, ...], Meta(description="User, categories or items on the way, item.")]
+    users: Annotated[int | None, Meta(description="How many users went this way.")] = None
+    lift: Annotated[float | None, Meta(description="How much more often than by chance.")] = None
+
+
+class CrossSellItem(msgspec.Struct, frozen=True):
+    """An item of another category that the user's interests lead to."""
+
+    item_id: str
+    category: Annotated[str | None, Meta(description="Joined by ' > '; null while the catalogue knows none.")]
+    score: float
+    because: tuple[Reason, ...]
+
+
+class UpSellItem(msgspec.Struct, frozen=True):
+    """A dearer item of its anchor's category and currency; the anchor is what the user looked at or bought."""
+
+    item_id: str
+    category: str
+    score: float
+    price: float
+    anchor_item_id: str
+    anchor_price: float
+    because: tuple[Reason, ...]
+
+
+class Position(msgspec.Struct, frozen=True):
+    """The latest event that the lists know of, by its place in Kafka."""
+
+    topic: str
+    partition: int
+    offset: int
+
+
+class Recommendation(msgspec.Struct, frozen=True, tag_field="schema", tag=SCHEMA):
+    """The current lists of one user, best first."""
+
+    version: Annotated[int, Meta(ge=0, description="Grows with every publication of the user; keep the highest.")]
+    event_time: Annotated[Moment, Meta(description="When the user's latest interaction happened.")]
+    generated_at: Annotated[Moment, Meta(description="When the lists were ranked.")]
+    position: Position
+    model: Annotated[str, Meta(description="Encoder and version of its weights.")]
+    recommendation_id: Annotated[str, Meta(description="Send it back with clicks and purchases.")]
+    cross_sell: tuple[CrossSellItem, ...]
+    up_sell: tuple[UpSellItem, ...]
+
+
+_ENCODER = msgspec.json.Encoder()
+_DECODER = msgspec.json.Decoder(Recommendation)
+
+
+def encode(recommendation: Recommendation) -> bytes:
+    """Return the JSON of the record's value."""
+    return _ENCODER.encode(recommendation)
+
+
+def decode(value: bytes) -> Recommendation:
+    """Read a record's value; unknown fields are skipped, so that an old reader understands a newer writer.
+
+    Raises msgspec.DecodeError (its subclass ValidationError for another schema).
+    """
+    return _DECODER.decode(value)
+
+
+def rfc3339(at: int) -> str:
+    """Write a time in milliseconds since 1970 as RFC 3339 in UTC.
+
+    >>> rfc3339(1317633120123)
+    '2011-10-03T09:12:00.123Z'
+    """
+    return f"{(_EPOCH + timedelta(milliseconds=at)).isoformat(timespec='milliseconds')[:-6]}Z"
+
+
+def recommendation_id(user_id: str, version: int) -> str:
+    """Name one publication: the same user and version always give the same 32 hexadecimal digits."""
+    return hashlib.blake2b(f"{version}/{user_id}".encode(), digest_size=16).hexdigest()
