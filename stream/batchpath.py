@@ -64,7 +64,8 @@ class BatchConsumer(driver.Consumer):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.applied: dict[TP, int] = {}
-        self.in_flight = 0
+        self.idle = asyncio.Event()
+        self.idle.set()
 
     async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
         """Claim before Faust seeks. A dying worker still takes part in rebalances: it must not claim."""
@@ -76,6 +77,7 @@ class BatchConsumer(driver.Consumer):
                 arm_exit()
                 return
         await super().on_partitions_assigned(assigned, generation_id)
+        self.app.assigned_once = True
 
     async def seek_to_committed(self) -> Mapping[TP, int]:
         """Seek to the ledger; the group's committed offset is a hint that may be ahead of the truth."""
@@ -142,8 +144,7 @@ class BatchConsumer(driver.Consumer):
         queue = self.app.batches.queue
         while not queue.empty():
             queue.get_nowait()
-        while self.in_flight:
-            await asyncio.sleep(0.01)
+        await self.idle.wait()
         await self.commit_and_end_transactions()
 
 
@@ -174,6 +175,7 @@ class BatchApp(faust.App):
             worker_redirect_stdouts=False,
         )
         self.role = role
+        self.assigned_once = False
         self.handler = handler
         self.linger_seconds = settings.worker.linger_seconds
         self.batches = self.channel(maxsize=2)
@@ -191,11 +193,11 @@ class BatchApp(faust.App):
             async for generation, records in stream:
                 if generation != self.consumer_generation_id:
                     continue  # fetched before a rebalance; the seek to the ledger brings it again
-                consumer.in_flight += 1
+                consumer.idle.clear()
                 try:
                     applied = await self.handler.apply(records)
                 finally:
-                    consumer.in_flight -= 1
+                    consumer.idle.set()
                 for partition, offset in applied.items():
                     consumer.applied[TP(self.handler.topic, partition)] = offset
         except Exception:

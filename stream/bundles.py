@@ -3,9 +3,12 @@
 Encoded as msgpack arrays with a format number first; a newer number than ours is refused by name.
 """
 
+from typing import TypeVar
+
 import msgspec
 
 from graph.model import Interaction, ItemRow
+from graph.transitions import Delta
 
 FORMAT = 1
 """Of every internal record. A worker refuses a higher one: upgrade all workers before writing a new format."""
@@ -42,3 +45,57 @@ class ItemRecord(msgspec.Struct, frozen=True, array_like=True):
     text_model: str = ""
     text_hash: bytes = b""
     vector: bytes = b""
+
+
+class DeltaMessage(msgspec.Struct, frozen=True, array_like=True):
+    """Association deltas for one destination partition, by the cause of each.
+
+    ``source`` is "topic id/partition" of the bundles partition they come from, and a cause is a place in it: see
+    :func:`delta_cause`. Causes ascend. Without any, the message asks its reader to write everything now.
+    """
+
+    format: int
+    source: str
+    causes: tuple[tuple[int, tuple[Delta, ...]], ...] = ()
+
+
+PARTS = 1024
+"""A bundle that had to be applied in parts has at most so many."""
+
+
+def delta_cause(offset: int, part: int = PARTS - 1) -> int:
+    """Return the place of a bundle's deltas in its partition; the whole bundle comes after all its parts."""
+    return offset * PARTS + part
+
+
+T = TypeVar("T", Bundle, ItemRecord, DeltaMessage)
+
+encode = msgspec.msgpack.Encoder().encode
+_bundle_decoder = msgspec.msgpack.Decoder(Bundle)
+_item_decoder = msgspec.msgpack.Decoder(ItemRecord)
+_delta_decoder = msgspec.msgpack.Decoder(DeltaMessage)
+
+
+class NewerFormat(Exception):
+    """A record was written by a newer version of the product: upgrade this worker."""
+
+
+def decode_bundle(value: bytes) -> Bundle:
+    """Read a bundle. Raises NewerFormat."""
+    return _checked(_bundle_decoder.decode(value))
+
+
+def decode_item(value: bytes) -> ItemRecord:
+    """Read an item record. Raises NewerFormat."""
+    return _checked(_item_decoder.decode(value))
+
+
+def decode_deltas(value: bytes) -> DeltaMessage:
+    """Read a delta message. Raises NewerFormat."""
+    return _checked(_delta_decoder.decode(value))
+
+
+def _checked(record: T) -> T:
+    if record.format > FORMAT:
+        raise NewerFormat(f"an internal record has format {record.format}, this version reads up to {FORMAT}")
+    return record

@@ -67,6 +67,7 @@ class Position(msgspec.Struct, frozen=True):
 class Recommendation(msgspec.Struct, frozen=True, tag_field="schema", tag=SCHEMA):
     """The current lists of one user, best first."""
 
+    user_id: Annotated[str, Meta(description="The record's key: the user id, or anon: and the anonymous id.")]
     version: Annotated[int, Meta(ge=0, description="Grows with every publication of the user; keep the highest.")]
     event_time: Annotated[Moment, Meta(description="When the user's latest interaction happened.")]
     generated_at: Annotated[Moment, Meta(description="When the lists were ranked.")]

@@ -1,1 +1,75 @@
-"""The command line: one file per command."""
+"""The command line: one file per command, imported only when it is called."""
+
+import importlib
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import click
+import typer
+from typer.core import TyperGroup
+from typer.main import get_command
+
+COMMANDS = {
+    "demo": "the first minute: real shop events through the whole path, in this process",
+    "up": "start a real Kafka and a real Neo4j on this machine",
+    "down": "stop what `up` started",
+    "worker": "run the agents",
+    "topics": "compare the topics with how they should be, or make them so",
+    "replay": "feed events from a file, or dead letters, into the topic",
+    "validate": "check a file of events without sending any",
+    "show": "a user's or a category's part of the graph",
+    "refresh": "rank users again and publish their lists",
+    "train": "fit what the encoders need",
+    "doctor": "check broker, topics, graph, model, device",
+    "schema": "the contracts as JSON Schema",
+    "config": "the settings in force",
+}
+"""Name -> what it is for. The module stream.commands.<name> holds a function, or a Typer ``app``, of that name."""
+
+
+class LazyCommands(TyperGroup):
+    """Imports a command's module when it is called: `--help` and `config` do not wait for torch."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the commands in the order of the table."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import one command."""
+        if cmd_name not in COMMANDS:
+            return None
+        if ctx.resilient_parsing or "--help" in sys.argv[1:2] or not sys.argv[1:]:
+            return click.Command(cmd_name, short_help=COMMANDS[cmd_name])
+        module = importlib.import_module(f"stream.commands.{cmd_name}")
+        return _as_command(module, cmd_name)
+
+
+def _as_command(module: Any, name: str) -> click.Command:
+    app = getattr(module, "app", None)
+    if not isinstance(app, typer.Typer):
+        app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+        app.command(name)(getattr(module, name))
+    command = get_command(app)
+    command.name = name
+    return command
+
+
+root = typer.Typer(
+    name="interestream",
+    cls=LazyCommands,
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="A streaming real-time interest graph: clicks and purchases in, live Neo4j edges and fresh lists out.",
+)
+
+
+@root.callback()
+def _root() -> None:
+    pass
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line."""
+    root(args=list(arguments) if arguments is not None else None, prog_name="interestream")

@@ -1,0 +1,170 @@
+"""The catalogue agent: item rows in; items in the graph and on the compacted items topic, with their text vectors, out.
+
+A row is written and published at once, its vector as soon as it is encoded: the outbox names the items whose vector
+is still missing, so that a crash in between forgets none. Texts that were encoded before (same words, same model) are
+not encoded again.
+"""
+
+import logging
+import time
+from collections.abc import Mapping, Sequence
+
+import msgspec
+import numpy as np
+
+from encoders.base import FloatArray, TextEncoder
+from encoders.categories import DerivedCategories
+from encoders.device import EncoderThread
+from encoders.items import item_text, text_hash
+from graph.model import ItemRow
+from stream.batchpath import Records
+from stream.bundles import FORMAT, ItemRecord, encode
+from stream.catalogue import Removal, decode_row
+from stream.deadletter import dead_letter
+from stream.knowledge import Knowledge
+from stream.ledgered import LedgeredAgent, Outbox
+from stream.publisher import Outgoing
+from stream.trackers.limits import Rejected
+
+log = logging.getLogger(__name__)
+
+_TEXTS_PER_STEP = 256
+
+
+class CatalogueAgent(LedgeredAgent):
+    """Consumes catalogue rows. See the module."""
+
+    role = "catalogue"
+
+    def equip(
+        self,
+        knowledge: Knowledge,
+        encoder: TextEncoder,
+        thread: EncoderThread,
+        categories: DerivedCategories | None,
+    ) -> "CatalogueAgent":
+        """Give it the items known so far, the text encoder, and the centroids for items without a category."""
+        self.knowledge = knowledge
+        self._encoder = encoder
+        self._thread = thread
+        self._categories = categories
+        return self
+
+    def forget(self) -> None:
+        """Nothing is cached but the replica, which follows every owner."""
+
+    async def handle(self, records: Records) -> Mapping[int, int]:
+        """Apply rows, then encode the texts that are new."""
+        if not records:
+            return {}
+        rows, removed, refused, partition_of_item = self._decode(records)
+        await self.publisher.publish(refused)
+        for message in refused:
+            headers = dict(message.headers)
+            labels = headers["dlq.errors.stage"].decode(), headers["dlq.errors.reason"].decode()
+            self.metrics.dead_letters.labels(*labels).inc()
+        known = {item_id: self._with_known_vector(row) for item_id, row in rows.items()}
+        pending = [item_id for item_id, record in known.items() if not record.vector]
+        applied = {p: batch[-1].offset + 1 for p, batch in records.items()}
+        await self._write(list(known.values()), sorted(removed), applied, pending, partition_of_item)
+        self.metrics.rows.labels("applied").inc(len(rows))
+        self.metrics.rows.labels("removed").inc(len(removed))
+        await self._encode_pending([known[item_id] for item_id in pending], applied, partition_of_item)
+        log.info(
+            "batch", extra={"role": self.role, "rows": len(rows), "removed": len(removed), "encoded": len(pending)}
+        )
+        return applied
+
+    async def republish(self, outboxes: Mapping[int, Outbox]) -> None:
+        """Publish again the items of an outbox, and encode those whose vector is missing."""
+        partition_of_item = {key: p for p, outbox in outboxes.items() for key in outbox.keys}
+        rows = await self.patiently(lambda: self.store.load_items(sorted(partition_of_item)))
+        records = [self._with_known_vector(_as_given(row)) for row in rows.values()]
+        removed = sorted(partition_of_item.keys() - rows.keys())
+        applied = {p: self.ledgers[p].applied for p in outboxes}
+        pending = [record for record in records if not record.vector]
+        await self._publish(records, removed, applied)
+        await self._encode_pending(pending, applied, partition_of_item)
+
+    def _decode(self, records: Records) -> tuple[dict[str, ItemRow], set[str], list[Outgoing], dict[str, int]]:
+        rows: dict[str, ItemRow] = {}
+        removed: set[str] = set()
+        refused: list[Outgoing] = []
+        partition_of_item: dict[str, int] = {}
+        for partition, batch in records.items():
+            for record in batch:
+                try:
+                    row = decode_row(record.key, record.value, self.settings.trackers)
+                except Rejected as error:
+                    refused.append(dead_letter(record, error, self.settings.topics.dead_letters))
+                    self.metrics.rows.labels("rejected").inc()
+                    continue
+                partition_of_item[row.item_id] = partition
+                if isinstance(row, Removal):
+                    rows.pop(row.item_id, None)
+                    removed.add(row.item_id)
+                else:
+                    removed.discard(row.item_id)
+                    rows[row.item_id] = row
+        return rows, removed, refused, partition_of_item
+
+    def _with_known_vector(self, row: ItemRow) -> ItemRecord:
+        words = text_hash(self._encoder.model, item_text(row.title, row.brand, row.category))
+        known = self.knowledge.records.get(row.item_id)
+        if known is not None and known.text_hash == words and known.vector:
+            return ItemRecord(FORMAT, self._categorised(row, known.vector), self._encoder.model, words, known.vector)
+        return ItemRecord(FORMAT, row, self._encoder.model, words)
+
+    def _categorised(self, row: ItemRow, vector: bytes) -> ItemRow:
+        if row.category is not None or self._categories is None:
+            return row
+        unit = np.frombuffer(vector, dtype="<f2").astype(np.float32)[np.newaxis]
+        return msgspec.structs.replace(row, category=self._categories.assign(unit)[0], derived=True)
+
+    async def _encode_pending(
+        self, pending: Sequence[ItemRecord], applied: Mapping[int, int], partition_of_item: Mapping[str, int]
+    ) -> None:
+        remaining = [record.row.item_id for record in pending]
+        for start in range(0, len(pending), _TEXTS_PER_STEP):
+            step = pending[start : start + _TEXTS_PER_STEP]
+            texts = [item_text(r.row.title, r.row.brand, r.row.category) for r in step]
+            begun = time.monotonic()
+            vectors: FloatArray = await self._thread.run(self._encoder.encode, texts)
+            self.metrics.stage.labels(self.role, "encode").observe(time.monotonic() - begun)
+            self.metrics.text_encoded.inc(len(texts))
+            encoded = []
+            for record, vector in zip(step, vectors, strict=True):
+                data = vector.astype("<f2").tobytes()
+                encoded.append(msgspec.structs.replace(record, row=self._categorised(record.row, data), vector=data))
+            remaining = remaining[len(step) :]
+            # Rows are written again only where a category was derived; the ledger's outbox shrinks either way.
+            await self._write(encoded, [], applied, remaining, partition_of_item)
+
+    async def _write(
+        self,
+        records: Sequence[ItemRecord],
+        removed: Sequence[str],
+        applied: Mapping[int, int],
+        pending: Sequence[str],
+        partition_of_item: Mapping[str, int],
+    ) -> None:
+        to_send = {*(record.row.item_id for record in records), *removed, *pending}
+        moves = {
+            p: (offset, self.sources[p], Outbox(tuple(sorted(i for i in to_send if partition_of_item[i] == p))))
+            for p, offset in applied.items()
+        }
+        rows = [record.row for record in records]
+        with self.metrics.stage.labels(self.role, "write").time():
+            await self.commit(moves, lambda commit: self.store.apply_items(commit, rows, removed))
+        await self._publish(records, removed, applied)
+
+    async def _publish(self, records: Sequence[ItemRecord], removed: Sequence[str], applied: Mapping[int, int]) -> None:
+        topic = self.settings.topics.items
+        messages = [Outgoing(topic, record.row.item_id.encode(), encode(record)) for record in records]
+        messages.extend(Outgoing(topic, item_id.encode(), None) for item_id in removed)
+        await self.publish(messages, applied)
+
+
+def _as_given(row: ItemRow) -> ItemRow:
+    """Return the row as the catalogue gave it: a derived category is ours, and is assigned anew."""
+    return msgspec.structs.replace(row, category=None, derived=False) if row.derived else row

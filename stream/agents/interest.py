@@ -1,0 +1,216 @@
+"""The interest agent: bundles in; users, their edges, their lists out, in one transaction per micro-batch."""
+
+import asyncio
+import logging
+import time
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+
+from graph.store import UserWrite
+from stream.agents.waiting import WaitingUsers
+from stream.batchpath import Records
+from stream.bundles import FORMAT, Bundle, DeltaMessage, decode_bundle, encode
+from stream.knowledge import EVERY_ITEM
+from stream.ledgered import LedgeredAgent, Outbox
+from stream.microbatch import Advanced, Progress, advance_users, users_of
+from stream.partitioning import partition_of
+from stream.publisher import Outgoing
+from stream.refresher import Refresher
+from stream.replicas import Replica
+from stream.users import CachedUser, UserCache, loaded_user
+
+log = logging.getLogger(__name__)
+
+Bundles = dict[int, list[tuple[int, Bundle]]]
+
+
+class InterestAgent(LedgeredAgent):
+    """Consumes bundles. See the module and docs/architecture.md."""
+
+    role = "interest"
+
+    def equip(
+        self, refresher: Refresher, replicas: Sequence[Replica], source_name: Mapping[int, str], transitions: int
+    ) -> "InterestAgent":
+        """Give it what it ranks with. ``source_name``: partition -> its name as a source; ``transitions``: partitions."""
+        self.refresher = refresher
+        self.replicas = replicas
+        self.source_name = source_name
+        self.transition_partitions = transitions
+        self.cache = UserCache(self.settings.worker.cached_users)
+        self.waiting = WaitingUsers(refresher.knowledge)
+        self._stubs: set[str] = set()
+        return self
+
+    def forget(self) -> None:
+        """Drop every user: another worker may have written them."""
+        self.cache.clear()
+        self.waiting.clear()
+
+    async def assigned(self, partitions: frozenset[int]) -> None:
+        """Claim, and look again at the users of these partitions that wait for a catalogue row."""
+        await super().assigned(partitions)
+        self.waiting.recheck(self.ledger_key(p) for p in partitions)
+
+    async def handle(self, records: Records) -> Mapping[int, int]:
+        """Apply bundles in slices of at most worker.max_batch_events interactions."""
+        bundles = {
+            p: [(record.offset, decode_bundle(record.value)) for record in batch] for p, batch in records.items()
+        }
+        for batch in _slices(bundles, self.settings.worker.max_batch_events):
+            await self._apply_slice(batch)
+        await self._refresh_resolved()
+        return {p: self.ledgers[p].applied for p in records}
+
+    async def republish(self, outboxes: Mapping[int, Outbox]) -> None:
+        """Send the deltas as they were, and the users as they are now, with a new version."""
+        started = time.monotonic()
+        await self.publisher.publish([Outgoing(t, None, v, p) for b in outboxes.values() for t, p, v in b.messages])
+        for partition, outbox in outboxes.items():
+            users = await self._load(set(outbox.keys))
+            known = {user_id: user for user_id, user in users.items() if user.state.events}
+            entry = self.ledgers[partition]
+            done = Advanced(known, dict.fromkeys(known, partition), {}, [])
+            done.progress[partition] = Progress(entry.applied, self.sources[partition])
+            await self._write_and_publish(done, started, unsent=outbox)
+
+    # -- one slice --------------------------------------------------------------------------------------------------
+
+    async def _apply_slice(self, bundles: Bundles) -> None:
+        started = time.monotonic()
+        if any(bundle.refresh for batch in bundles.values() for _, bundle in batch):
+            await asyncio.gather(*(replica.catch_up() for replica in self.replicas))
+        names = users_of(bundles)
+        try:
+            users = await self._load(names)
+            starts = {p: Progress(self.ledgers[p].applied, self.sources[p]) for p in bundles}
+            with self.metrics.stage.labels(self.role, "advance").time():
+                category_of = self.refresher.knowledge.items.category_of
+                done = advance_users(bundles, users, starts, category_of, self.settings.graph)
+            await self._write_and_publish(done, started)
+        except BaseException:
+            self.cache.drop(names)
+            raise
+
+    async def _load(self, names: set[str]) -> dict[str, CachedUser]:
+        users = {user_id: user for user_id in names if (user := self.cache.get(user_id)) is not None}
+        missing = sorted(names - users.keys())
+        if missing:
+            with self.metrics.stage.labels(self.role, "load").time():
+                stored = await self.patiently(lambda: self.store.load_users(missing))
+            users.update((user_id, loaded_user(user_id, stored.get(user_id))) for user_id in missing)
+        return users
+
+    async def _write_and_publish(self, done: Advanced, started: float, unsent: Outbox | None = None) -> None:
+        refreshed = await self.refresher.refresh(list(done.users.values()), self.clock())
+        writes: list[UserWrite] = []
+        for result in refreshed:
+            wants = result.unresolved if result.lists.cross_sell else [*result.unresolved, EVERY_ITEM]
+            key = self.ledger_key(done.partition_of[result.user.user_id]) if wants else None
+            writes.append(result.write(key))
+        messages = self._delta_messages(done) if unsent is None else {p: list(unsent.messages) for p in done.progress}
+        moves = {
+            p: (progress.applied, progress.sources, Outbox(_users_in(done, p), tuple(messages.get(p, ()))))
+            for p, progress in done.progress.items()
+        }
+        await self._ensure_stubs(writes)
+        with self.metrics.stage.labels(self.role, "write").time():
+            await self.commit(moves, lambda commit: self.store.apply_users(commit, writes))
+        self.cache.put(done.users.values())
+        outgoing = [] if unsent else [Outgoing(t, None, v, p) for box in messages.values() for t, p, v in box]
+        topic = self.settings.topics.recommendations
+        for result in refreshed:
+            partition = done.partition_of[result.user.user_id]
+            position = self.topic, partition, done.progress[partition].applied - 1
+            outgoing.append(Outgoing(topic, result.user.user_id.encode(), result.message(position, self.clock())))
+        with self.metrics.stage.labels(self.role, "publish").time():
+            await self.publish(outgoing, done.progress)
+        for result in refreshed:
+            wants = result.unresolved if result.lists.cross_sell else [*result.unresolved, EVERY_ITEM]
+            self.waiting.set(result.user.user_id, done.partition_of[result.user.user_id], wants)
+        self._count(done, len(refreshed), refreshed_only=unsent is not None, started=started)
+
+    async def _ensure_stubs(self, writes: Iterable[UserWrite]) -> None:
+        categories = {f"c{interest.category}" for write in writes for interest in write.interests}
+        items = {f"i{touch.item_id}" for write in writes for touch in write.touches}
+        missing = (categories | items) - self._stubs
+        if missing:
+            new_categories = sorted(name[1:] for name in missing if name[0] == "c")
+            new_items = sorted(name[1:] for name in missing if name[0] == "i")
+            await self.patiently(lambda: self.store.ensure_stubs(new_categories, new_items))
+            self._stubs |= missing
+
+    def _delta_messages(self, done: Advanced) -> dict[int, list[tuple[str, int, bytes]]]:
+        messages: dict[int, list[tuple[str, int, bytes]]] = {}
+        for partition, progress in done.progress.items():
+            per_target: defaultdict[int, list[tuple[int, tuple]]] = defaultdict(list)
+            for cause, deltas in progress.deltas:
+                split = defaultdict(list)
+                for delta in deltas:
+                    split[partition_of(f"{delta.level.value}|{delta.source}", self.transition_partitions)].append(delta)
+                for target, part in split.items():
+                    per_target[target].append((cause, tuple(part)))
+            topic, source = self.settings.topics.transitions, self.source_name[partition]
+            messages[partition] = [
+                (topic, target, encode(DeltaMessage(FORMAT, source, tuple(causes))))
+                for target, causes in sorted(per_target.items())
+            ]
+        return messages
+
+    def _count(self, done: Advanced, users: int, refreshed_only: bool, started: float) -> None:
+        metrics, now = self.metrics, self.clock()
+        metrics.applied.inc(done.applied)
+        metrics.duplicate.inc(done.duplicates)
+        metrics.refreshed.inc(users if refreshed_only else done.refreshed)
+        metrics.lists.inc(users)
+        metrics.cached_users.set(len(self.cache))
+        if done.produced_at:
+            metrics.batch_events.observe(len(done.produced_at))
+            metrics.batch_users.observe(users)
+        for produced_at in done.produced_at:
+            metrics.event_to_publish.observe(max(0, now - produced_at) / 1000.0)
+        log.info(
+            "batch",
+            extra={
+                "role": self.role,
+                "applied": done.applied,
+                "duplicates": done.duplicates,
+                "users": users,
+                "seconds": round(time.monotonic() - started, 4),
+                "offsets": {p: progress.applied for p, progress in done.progress.items()},
+            },
+        )
+
+    # -- users that wait for the catalogue --------------------------------------------------------------------------
+
+    async def _refresh_resolved(self) -> None:
+        """Ask for a refresh of users whose items have got a category, through the log like everything else."""
+        await self.waiting.look_again(self.store, self.patiently)
+        resolved = self.waiting.resolved()
+        if not resolved:
+            return
+        messages = [
+            Outgoing(self.topic, None, encode(Bundle(FORMAT, (), (), tuple(sorted(users)))), partition)
+            for partition, users in sorted(resolved.items())
+        ]
+        await self.publisher.publish(messages)
+
+
+def _users_in(done: Advanced, partition: int) -> tuple[str, ...]:
+    return tuple(sorted(user_id for user_id, p in done.partition_of.items() if p == partition))
+
+
+def _slices(bundles: Bundles, limit: int) -> Iterable[Bundles]:
+    """Cut batches into slices of about ``limit`` interactions; a bundle is never cut, order per partition is kept."""
+    batch: Bundles = {}
+    size = 0
+    for partition, records in bundles.items():
+        for offset, bundle in records:
+            weight = max(1, len(bundle.entries) + len(bundle.refresh))
+            if batch and size + weight > limit:
+                yield batch
+                batch, size = {}, 0
+            batch.setdefault(partition, []).append((offset, bundle))
+            size += weight
+    if batch:
+        yield batch

@@ -1,0 +1,219 @@
+"""The composition root of a worker: settings in, a Faust worker with one app per role out."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+import faust
+from aiokafka.errors import KafkaError
+from mode import Service
+
+from encoders.device import EncoderThread
+from encoders.factory import Encoders, load_encoders
+from graph.memory_store import MemoryGraphStore
+from graph.neo4j_store import Neo4jGraphStore
+from graph.store import GraphStore, Unavailable
+from stream.agents.association import AssociationAgent
+from stream.agents.catalogue import CatalogueAgent
+from stream.agents.intake import IntakeAgent
+from stream.agents.interest import InterestAgent
+from stream.batchpath import BatchApp, BatchHandler
+from stream.health import Health, HealthServer
+from stream.knowledge import Knowledge
+from stream.membership import InstanceLock, default_state_dir
+from stream.metrics import Metrics
+from stream.preflight import TopicFacts, wait_for_store
+from stream.publisher import Publisher
+from stream.refresher import Refresher
+from stream.replicas import Replica
+from stream.settings import Settings, StoreName
+
+log = logging.getLogger(__name__)
+
+_PING_SECONDS = 5.0
+
+
+class Role(StrEnum):
+    """What a worker can be; each is an app and a consumer group of its own."""
+
+    INTAKE = "intake"
+    INTEREST = "interest"
+    ASSOCIATION = "association"
+    CATALOGUE = "catalogue"
+
+
+def now_ms() -> int:
+    """Return the wall clock in milliseconds since the epoch."""
+    return time.time_ns() // 1_000_000
+
+
+def open_store(settings: Settings) -> GraphStore:
+    """Return the configured store, not yet connected."""
+    if settings.store is StoreName.MEMORY:
+        return MemoryGraphStore()
+    neo4j = settings.neo4j
+    return Neo4jGraphStore(
+        neo4j.uri,
+        neo4j.user,
+        neo4j.password.get_secret_value(),
+        database=neo4j.database,
+        transaction_timeout_seconds=neo4j.transaction_timeout_seconds,
+    )
+
+
+@dataclass(slots=True)
+class Parts:
+    """Everything of a worker that its roles share."""
+
+    settings: Settings
+    facts: TopicFacts
+    store: GraphStore
+    publisher: Publisher
+    metrics: Metrics
+    knowledge: Knowledge
+    encoders: Encoders
+    thread: EncoderThread
+    items: Replica
+    associations: Replica
+
+
+class Runtime(Service):
+    """Starts before the apps and stops after them: store, producer, replicas, endpoint."""
+
+    def __init__(self, parts: Parts, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.parts = parts
+        self.health = Health()
+        self.endpoint = HealthServer(parts.settings.metrics, parts.metrics, self.health)
+        self.apps: list[BatchApp] = []
+
+    async def on_start(self) -> None:
+        """Connect everything; replicas are read to their ends before any agent sees a record."""
+        parts = self.parts
+        self.health.ready.update(kafka=False, store=False, replicas=False, assigned=False)
+        self.endpoint.start()
+        await wait_for_store(parts.store, parts.settings, parts.facts)
+        await parts.publisher.start()
+        started = time.monotonic()
+        await asyncio.gather(parts.items.start(), parts.associations.start())
+        self.health.ready["replicas"] = True
+        log.info(
+            "replicas_read",
+            extra={"items": len(parts.knowledge.records), "seconds": round(time.monotonic() - started, 2)},
+        )
+        self.add_future(self._watch())
+
+    async def on_stop(self) -> None:
+        """Disconnect in the opposite order."""
+        parts = self.parts
+        await parts.items.stop()
+        await parts.associations.stop()
+        await parts.publisher.stop()
+        await parts.store.close()
+        parts.thread.close()
+        self.endpoint.stop()
+
+    async def _watch(self) -> None:
+        """Turn the liveness hand every second, and ask the servers every few."""
+        asked_at = float("-inf")
+        while not self.should_stop:
+            self.health.loop_turned_at = now = time.monotonic()
+            self.parts.metrics.items.set(len(self.parts.knowledge.records))
+            self.health.ready["assigned"] = all(app.assigned_once for app in self.apps)
+            if now - asked_at >= _PING_SECONDS:
+                asked_at = now
+                self.health.ready["store"] = await self._answers(self.parts.store.ping())
+                self.health.ready["kafka"] = await self._answers(self.parts.publisher.ping())
+            for replica in (self.parts.items, self.parts.associations):
+                if replica.failure is not None:
+                    await self.crash(replica.failure)
+            await self.sleep(1.0)
+
+    async def _answers(self, question: Any) -> bool:
+        try:
+            await asyncio.wait_for(question, timeout=_PING_SECONDS)
+        except (Unavailable, KafkaError, OSError, TimeoutError):
+            return False
+        return True
+
+
+def build_parts(settings: Settings, facts: TopicFacts, store: GraphStore) -> Parts:
+    """Load the encoders and put together what the roles share. Raises encoders.base.EncoderError."""
+    encoders = load_encoders(settings.encoder)
+    metrics = Metrics()
+    metrics.model.info({"text": encoders.text.model, "user": encoders.user.model, "device": str(encoders.device)})
+    knowledge = Knowledge(encoders.matrix, settings.graph)
+    topics = settings.topics
+    return Parts(
+        settings,
+        facts,
+        store,
+        Publisher(settings, metrics),
+        metrics,
+        knowledge,
+        encoders,
+        EncoderThread(),
+        Replica(topics.items, facts.partitions[topics.items], settings, knowledge.on_items),
+        Replica(topics.associations, facts.partitions[topics.associations], settings, knowledge.on_associations),
+    )
+
+
+def build_handler(role: Role, parts: Parts) -> BatchHandler:
+    """Return a role's agent."""
+    settings, facts, topics = parts.settings, parts.facts, parts.settings.topics
+    common = (parts.store, parts.publisher, settings, parts.metrics, now_ms)
+    if role is Role.INTAKE:
+        ids, counts = facts.ids, facts.partitions
+        return IntakeAgent(
+            parts.publisher, settings, parts.metrics, now_ms, ids[topics.interactions], counts[topics.bundles]
+        )
+    if role is Role.INTEREST:
+        names = {p: f"{facts.ids[topics.bundles]}/{p}" for p in range(facts.partitions[topics.bundles])}
+        refresher = Refresher(parts.knowledge, parts.encoders.user, parts.thread, settings.graph, parts.metrics)
+        return InterestAgent(topics.bundles, *common).equip(
+            refresher, (parts.items, parts.associations), names, facts.partitions[topics.transitions]
+        )
+    if role is Role.ASSOCIATION:
+        return AssociationAgent(topics.transitions, *common).equip(
+            parts.knowledge, facts.partitions[topics.transitions]
+        )
+    return CatalogueAgent(topics.catalogue, *common).equip(
+        parts.knowledge, parts.encoders.text, parts.thread, parts.encoders.categories
+    )
+
+
+def build_worker(
+    parts: Parts, roles: Sequence[Role], extra: Sequence[Service] = (), static_members: bool = True
+) -> tuple[faust.Worker, Runtime]:
+    """Return the worker of these roles and the runtime its services share. ``extra`` services start last."""
+    settings = parts.settings
+    lock: InstanceLock | None = None
+    if static_members:
+        lock = InstanceLock(settings.worker.state_dir or default_state_dir(), settings.kafka.group_prefix)
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    runtime = Runtime(parts)
+    apps = [
+        BatchApp(role.value, build_handler(role, parts), settings, lock.instance_id(role.value) if lock else None)
+        for role in roles
+    ]
+    for app in apps:
+        app.finalize()
+    runtime.apps.extend(apps)
+    worker = faust.Worker(
+        apps[-1],
+        runtime,
+        *apps[:-1],
+        *extra,
+        loop=loop,
+        loglevel="WARN",
+        quiet=True,
+        override_logging=False,
+        redirect_stdouts=False,
+    )
+    worker.spinner = None  # it would write cursor codes into logs
+    return worker, runtime

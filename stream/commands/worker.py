@@ -1,0 +1,57 @@
+"""``interestream worker``: the agents."""
+
+import logging
+import sys
+from typing import Annotated
+
+import typer
+
+from encoders.base import EncoderError
+from graph.store import Refused
+from stream.app import Role, build_parts, build_worker, open_store
+from stream.commands.console import ExitCode, fail, read_settings
+from stream.logs import configure_logging
+from stream.preflight import ServerAway, wait_for_topics
+from stream.settings import SettingsError, check_security
+
+log = logging.getLogger(__name__)
+
+
+def worker(
+    role: Annotated[
+        list[Role] | None, typer.Option(help="Host this role only; repeat for several. All four by default.")
+    ] = None,
+) -> None:
+    """Run the agents until SIGTERM: events in; graph, lists and associations out.
+
+    Start as many as you like, on one host or many: they share the partitions, and any mixture of roles is safe.
+    Settings come from INTERESTREAM_* variables (see `interestream config`). Waits for Kafka, its topics and Neo4j,
+    and says what it waits for. A worker that died is simply started again: it goes on exactly where the graph says.
+
+    Exit codes: 0 stopped by SIGTERM or SIGINT; 1 crashed (start it again); 2 the settings or the graph cannot be
+    used as they are (an operator acts); 3 a server stayed away for longer than worker.patience_seconds.
+    """
+    settings = read_settings()
+    configure_logging(settings.log)
+    roles = list(dict.fromkeys(role or list(Role)))
+    try:
+        check_security(settings)
+        facts = wait_for_topics(settings)
+        parts = build_parts(settings, facts, open_store(settings))
+        process, _ = build_worker(parts, roles)
+    except (SettingsError, EncoderError) as error:
+        fail(str(error), ExitCode.USAGE)
+    except ServerAway as error:
+        fail(str(error), ExitCode.AWAY)
+    log.info("starting", extra={"roles": [r.value for r in roles]})
+    try:
+        process.execute_from_commandline()
+    except Refused as error:
+        fail(str(error), ExitCode.USAGE)
+    except ServerAway as error:
+        fail(str(error), ExitCode.AWAY)
+    except SystemExit:
+        raise
+    except Exception:
+        log.exception("crashed")
+        sys.exit(ExitCode.FAILED)

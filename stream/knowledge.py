@@ -1,0 +1,103 @@
+"""What a worker knows of the whole shop: items, their vectors, associations. Fed by the replicas, read at ranking.
+
+Belongs to the event loop, but for the item matrix, which only the encoder thread touches.
+"""
+
+import time
+from collections.abc import Iterable
+
+import msgspec
+import numpy as np
+from aiokafka import ConsumerRecord
+
+from encoders.base import FloatArray
+from encoders.items import ItemMatrix
+from graph.association import source_key
+from graph.model import Level, SuccessorRecord
+from graph.ranking.associations import AssociationIndex
+from graph.ranking.items import ItemIndex
+from graph.settings import GraphSettings
+from stream.bundles import ItemRecord, decode_item
+
+_record_decoder = msgspec.msgpack.Decoder(SuccessorRecord)
+_record_encoder = msgspec.msgpack.Encoder()
+
+EVERY_ITEM = ""
+"""Key under which users wait who need any new item at all."""
+
+
+def encode_successors(record: SuccessorRecord) -> bytes | None:
+    """Return a record's value on the associations topic; None (a tombstone) when nothing is left."""
+    return _record_encoder.encode(record) if record.viewed or record.bought else None
+
+
+class Knowledge:
+    """Items, vectors and associations of the whole shop, and which users wait for which item's category."""
+
+    def __init__(self, matrix: ItemMatrix, settings: GraphSettings) -> None:
+        self.items = ItemIndex()
+        self.associations = AssociationIndex(settings.association)
+        self.matrix = matrix
+        self.records: dict[str, ItemRecord] = {}
+        self.arrived: set[str] = set()
+        self.last_arrival = 0.0
+        self.association_changes = 0
+        self._new_vectors: dict[int, FloatArray] = {}
+        self._cleared: set[int] = set()
+
+    def on_items(self, records: Iterable[ConsumerRecord]) -> None:
+        """Take over records of the items topic."""
+        for record in records:
+            self.take_item(record.key.decode(), decode_item(record.value) if record.value else None)
+
+    def take_item(self, item_id: str, record: ItemRecord | None) -> None:
+        """Take over one item, or its removal."""
+        before = self.items.category_of(item_id)
+        if record is None:
+            self.records.pop(item_id, None)
+            row = self.items.row(item_id)
+            self.items.remove(item_id)
+            if row is not None:
+                self._new_vectors.pop(row, None)
+                self._cleared.add(row)
+            return
+        known = item_id in self.records
+        self.records[item_id] = record
+        row = self.items.upsert(record.row)
+        if record.vector:
+            self._cleared.discard(row)
+            self._new_vectors[row] = np.frombuffer(record.vector, dtype="<f2").astype(np.float32)
+        if not known or record.row.category != before:
+            self.arrived.add(item_id)
+            self.last_arrival = time.monotonic()
+
+    def on_associations(self, records: Iterable[ConsumerRecord]) -> None:
+        """Take over records of the associations topic."""
+        for record in records:
+            key = record.key.decode()
+            if record.value:
+                self.take_successors(_record_decoder.decode(record.value))
+            else:
+                level, _, source = key.partition("|")
+                self.associations.remove(Level(level), source)
+                self.association_changes += 1
+
+    def take_successors(self, record: SuccessorRecord) -> None:
+        """Take over one source's successors; a record that is already here changes nothing."""
+        self.associations.upsert(record)
+        if record.level is Level.CATEGORY:
+            self.association_changes += 1
+
+    def drain_vectors(self) -> tuple[list[int], list[FloatArray], list[int]]:
+        """Return (rows, their text vectors, rows to clear) that the matrix has not seen yet."""
+        rows = list(self._new_vectors)
+        vectors = [self._new_vectors[row] for row in rows]
+        cleared = sorted(self._cleared)
+        self._new_vectors.clear()
+        self._cleared.clear()
+        return rows, vectors, cleared
+
+
+def successors_key(record: SuccessorRecord) -> str:
+    """Return the key of a record on the associations topic."""
+    return source_key(record.level, record.source)

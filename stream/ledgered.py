@@ -1,0 +1,242 @@
+"""Claim, read the ledger, commit, publish: the rule of exactly-once effect, shared by the agents that own state.
+
+interest, association and catalogue build on :class:`LedgeredAgent`. What each of them computes differs; who may
+write, from which offset, what is still to be published after a crash, and how long a server is waited for, does not.
+"""
+
+import asyncio
+import logging
+import time
+import uuid
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from typing import TypeVar
+
+import msgspec
+
+from graph.store import Fenced, GraphStore, LedgerCommit, LedgerEntry, LedgerMove, StaleLedger, Unavailable
+from stream.batchpath import Records
+from stream.metrics import Metrics
+from stream.publisher import Outgoing, Publisher
+from stream.settings import Settings
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+_RETRY_SECONDS = 0.5
+_FRESH_COMMIT_SECONDS = 1.0
+
+
+class Outbox(msgspec.Struct, frozen=True, array_like=True):
+    """What a committed transaction still has to publish: messages as they are, and keys to publish again anew.
+
+    ``messages`` are (topic, partition, value). ``keys`` are users, source keys or items, as the agent understands.
+    """
+
+    keys: tuple[str, ...] = ()
+    messages: tuple[tuple[str, int, bytes], ...] = ()
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_outbox_decoder = msgspec.msgpack.Decoder(Outbox)
+_decode_sources = msgspec.msgpack.Decoder(dict[str, int]).decode
+
+
+def encode_outbox(outbox: Outbox) -> bytes:
+    """Return the bytes of the ledger's ``outbox``; empty when there is nothing to publish."""
+    return _encode(outbox) if outbox.keys or outbox.messages else b""
+
+
+def decode_outbox(data: bytes) -> Outbox:
+    """Read :func:`encode_outbox`'s bytes."""
+    return _outbox_decoder.decode(data) if data else Outbox()
+
+
+def encode_sources(sources: Mapping[str, int]) -> bytes:
+    """Return the bytes of the ledger's ``sources``."""
+    return _encode(dict(sources))
+
+
+def decode_sources(data: bytes) -> dict[str, int]:
+    """Read :func:`encode_sources`'s bytes: source -> last cause applied."""
+    return _decode_sources(data) if data else {}
+
+
+class LedgeredAgent:
+    """An agent whose transactions carry its offsets.
+
+    Subclasses implement ``handle`` (a batch), ``republish`` (an outbox found at a claim) and ``forget`` (drop what
+    was cached). ``clock`` returns milliseconds since the epoch.
+    """
+
+    role: str
+    reloads_in_place = True
+    """False for an agent that holds more in memory than the batch in hand: it must read again from the ledger."""
+
+    def __init__(
+        self,
+        topic: str,
+        store: GraphStore,
+        publisher: Publisher,
+        settings: Settings,
+        metrics: Metrics,
+        clock: Callable[[], int],
+    ) -> None:
+        self.topic = topic
+        self.store = store
+        self.publisher = publisher
+        self.settings = settings
+        self.metrics = metrics
+        self.clock = clock
+        self.ledgers: dict[int, LedgerEntry] = {}
+        self.sources: dict[int, dict[str, int]] = {}
+        self._owners: dict[str, str] = {}
+        self._unsent: dict[int, Outbox] = {}
+        self._late_copies: list[tuple[float, dict[int, Outbox]]] = []
+        self._committed_at = 0.0
+
+    # -- what the batch path asks for -------------------------------------------------------------------------------
+
+    async def assigned(self, partitions: frozenset[int]) -> None:
+        """Claim exactly these partitions with new tokens and take up what their last owner left unpublished."""
+        await self.claim(partitions)
+        self.metrics.partitions.labels(self.role).set(len(partitions))
+        log.info("claimed", extra={"role": self.role, "partitions": sorted(partitions)})
+
+    async def positions(self, partitions: frozenset[int]) -> Mapping[int, int]:
+        """Read (never claim) the ledgers: where to go on."""
+        entries = await self.patiently(lambda: self.store.read_ledgers([self.ledger_key(p) for p in partitions]))
+        return {p: entries[key].applied for p in partitions if (key := self.ledger_key(p)) in entries}
+
+    async def apply(self, records: Records) -> Mapping[int, int]:
+        """Publish what a former owner left, then handle the batch; compute it anew when the ledger had moved."""
+        while True:
+            try:
+                await self._empty_outboxes()
+                return await self.handle(self._not_applied(records))
+            except StaleLedger as error:
+                if not self.reloads_in_place:
+                    raise
+                log.warning("ledger_moved", extra={"role": self.role, "error": str(error)})
+                await self.claim(frozenset(self.ledgers))
+
+    def started_late(self, partition: int, expected: int, start: int) -> None:
+        """Say loudly that the broker deleted records unread."""
+        self.metrics.lost_to_retention.labels(self.role).inc(start - expected)
+        log.error(
+            "records_lost_to_retention",
+            extra={"topic": self.topic, "partition": partition, "from_offset": expected, "to_offset": start},
+        )
+
+    # -- what a subclass fills in -----------------------------------------------------------------------------------
+
+    async def handle(self, records: Records) -> Mapping[int, int]:
+        """Apply a batch, or do what is due on a tick; return the next offset per partition fully applied."""
+        raise NotImplementedError
+
+    async def republish(self, outboxes: Mapping[int, Outbox]) -> None:
+        """Publish again what an outbox names, as it stands now."""
+        raise NotImplementedError
+
+    def forget(self) -> None:
+        """Drop every cached state: another worker may have written since."""
+        raise NotImplementedError
+
+    # -- what it builds on ------------------------------------------------------------------------------------------
+
+    def ledger_key(self, partition: int) -> str:
+        """Return the key of a partition's ledger; never contains the consumer group."""
+        return f"{self.topic}/{partition}"
+
+    async def claim(self, partitions: Iterable[int]) -> None:
+        """Write new owner tokens and take over the ledgers as they stand."""
+        owners = {self.ledger_key(p): uuid.uuid4().hex for p in sorted(partitions)}
+        entries = await self.patiently(lambda: self.store.claim(owners)) if owners else {}
+        self.forget()
+        self._owners = owners
+        self.ledgers = {p: entries[self.ledger_key(p)] for p in sorted(partitions)}
+        self.sources = {p: decode_sources(entry.sources) for p, entry in self.ledgers.items()}
+        self._unsent = {p: decode_outbox(e.outbox) for p, e in self.ledgers.items() if e.outbox}
+        self._late_copies = [
+            (due, {p: box for p, box in boxes.items() if p in self.ledgers}) for due, boxes in self._late_copies
+        ]
+
+    async def commit(
+        self,
+        moves: Mapping[int, tuple[int, Mapping[str, int], Outbox]],
+        write: Callable[[LedgerCommit], Awaitable[None]],
+    ) -> None:
+        """Run one transaction that moves ledgers: partition -> (applied, sources, outbox).
+
+        Raises Fenced and StaleLedger; waits while the store is away.
+        """
+        rows: Sequence[LedgerMove] = [
+            LedgerMove(
+                self.ledger_key(p), self.ledgers[p].applied, applied, encode_sources(sources), encode_outbox(outbox)
+            )
+            for p, (applied, sources, outbox) in sorted(moves.items())
+        ]
+        commit = LedgerCommit({row.key: self._owners[row.key] for row in rows}, rows)
+        try:
+            await self.patiently(lambda: write(commit))
+        except BaseException:
+            self.metrics.transactions.labels(self.role, "failed").inc()
+            raise
+        self.metrics.transactions.labels(self.role, "committed").inc()
+        self._committed_at = time.monotonic()
+        for row, (p, (_, sources, _)) in zip(rows, sorted(moves.items()), strict=True):
+            self.ledgers[p] = LedgerEntry(row.key, self._owners[row.key], row.applied, row.sources, row.outbox)
+            self.sources[p] = dict(sources)
+            self.metrics.ledger.labels(self.topic, p).set(row.applied)
+
+    async def publish(self, messages: Sequence[Outgoing], partitions: Iterable[int]) -> None:
+        """Publish after a commit. If that took long, first make sure that the partitions are still ours."""
+        if not messages:
+            return
+        if time.monotonic() - self._committed_at > _FRESH_COMMIT_SECONDS:
+            await self._check_owner(partitions)
+        await self.publisher.publish(messages)
+
+    async def patiently(self, call: Callable[[], Awaitable[T]]) -> T:
+        """Repeat a store call while the server is away, up to worker.patience_seconds; then raise Unavailable."""
+        deadline = time.monotonic() + self.settings.worker.patience_seconds
+        while True:
+            try:
+                return await call()
+            except Unavailable as error:
+                if time.monotonic() > deadline:
+                    raise
+                self.metrics.waits.labels("store").inc()
+                log.warning("store_away", extra={"role": self.role, "error": str(error)})
+                await asyncio.sleep(_RETRY_SECONDS)
+
+    def _not_applied(self, records: Records) -> Records:
+        """Drop what the ledger already has: a batch that was in hand while the ledger was read anew."""
+        kept = {}
+        for partition, batch in records.items():
+            applied = self.ledgers[partition].applied
+            rest = [record for record in batch if record.offset >= applied]
+            if rest:
+                kept[partition] = rest
+        return kept
+
+    async def _empty_outboxes(self) -> None:
+        now = time.monotonic()
+        if self._unsent:
+            outboxes, self._unsent = self._unsent, {}
+            await self.republish(outboxes)
+            # A zombie's late copy must not stay the last record of a compacted topic: once more when it must be dead.
+            again = now + 2 * self.settings.kafka.session_timeout_seconds
+            self._late_copies.append((again, outboxes))
+        while self._late_copies and self._late_copies[0][0] <= now:
+            _, outboxes = self._late_copies.pop(0)
+            if outboxes:
+                await self.republish(outboxes)
+
+    async def _check_owner(self, partitions: Iterable[int]) -> None:
+        keys = [self.ledger_key(p) for p in partitions]
+        entries = await self.patiently(lambda: self.store.read_ledgers(keys))
+        for key in keys:
+            if key not in entries or entries[key].owner != self._owners.get(key):
+                raise Fenced(f"{key} was claimed by another worker while we were about to publish")
+        self._committed_at = time.monotonic()

@@ -1,0 +1,57 @@
+"""From ranked lists to the published record."""
+
+from graph.ranking.lists import Reason as RankedReason
+from graph.ranking.lists import UserLists
+from stream.recommendations import (
+    CrossSellItem,
+    Position,
+    Reason,
+    Recommendation,
+    UpSellItem,
+    encode,
+    recommendation_id,
+    rfc3339,
+)
+
+
+def encode_lists(
+    lists: UserLists,
+    *,
+    version: int,
+    event_at: int,
+    generated_at: int,
+    position: tuple[str, int, int],
+    model: str,
+) -> bytes:
+    """Return the record's value. Times in ms; ``position``: topic, partition, offset of the last bundle applied."""
+    return encode(
+        Recommendation(
+            user_id=lists.user_id,
+            version=version,
+            event_time=rfc3339(event_at),
+            generated_at=rfc3339(generated_at),
+            position=Position(*position),
+            model=model,
+            recommendation_id=recommendation_id(lists.user_id, version),
+            cross_sell=tuple(
+                CrossSellItem(item.item_id, item.category, item.score, _reasons(item.because))
+                for item in lists.cross_sell
+            ),
+            up_sell=tuple(
+                UpSellItem(
+                    item.item_id,
+                    item.category,
+                    item.score,
+                    item.price,
+                    item.anchor_item_id,
+                    item.anchor_price,
+                    _reasons(item.because),
+                )
+                for item in lists.up_sell
+            ),
+        )
+    )
+
+
+def _reasons(reasons: tuple[RankedReason, ...]) -> tuple[Reason, ...]:
+    return tuple(Reason(r.feature, r.contribution, r.path, r.users, r.lift) for r in reasons)

@@ -1,0 +1,65 @@
+"""Logging: one event per line, JSON for machines, aligned text on a terminal; libraries through the same funnel."""
+
+import logging
+import sys
+import time
+from typing import Any
+
+import structlog
+
+from stream.settings import LogSettings
+
+_STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+_NOISY = {"aiokafka": 5.0, "faust": 5.0, "mode": 5.0}
+"""Loggers that repeat themselves every few milliseconds while a server is away -> seconds between equal lines."""
+
+
+class RateLimit(logging.Filter):
+    """Lets the same line of a noisy logger through once per period."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._last: dict[tuple[str, str], float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Return whether the line is written."""
+        period = _NOISY.get(record.name.partition(".")[0])
+        if period is None or record.levelno < logging.WARNING:
+            return True
+        key, now = (record.name, str(record.msg)), time.monotonic()
+        if now - self._last.get(key, -period) < period:
+            return False
+        self._last[key] = now
+        return True
+
+
+def configure_logging(settings: LogSettings) -> None:
+    """Send every log line to standard error in the configured form. Standard output belongs to results."""
+    as_json = settings.format == "json" or (settings.format == "auto" and not sys.stderr.isatty())
+    renderer: Any = structlog.processors.JSONRenderer() if as_json else structlog.dev.ConsoleRenderer()
+    chain = [
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        _take_extra,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        *([structlog.processors.format_exc_info] if as_json else []),
+    ]
+    formatter = structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=chain,
+        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(formatter)
+    handler.addFilter(RateLimit())
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(settings.level.upper())
+    for name in ("faust", "mode", "aiokafka", "neo4j", "transformers", "urllib3"):
+        logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
+
+
+def _take_extra(_: Any, __: str, event: dict[str, Any]) -> dict[str, Any]:
+    record = event.get("_record")
+    if isinstance(record, logging.LogRecord):
+        event.update({key: value for key, value in vars(record).items() if key not in _STANDARD})
+    return event

@@ -1,0 +1,71 @@
+"""Every metric of the product, in seconds and counts, without ids in labels.
+
+Events are counted in interactions: a message with N products counts N, a message that is refused or ignored counts 1.
+Over all workers: consumed = applied + duplicate + ignored + filtered + late + rejected.
+"""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
+
+LATENCY_BUCKETS = (0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 30.0, 60.0)
+STAGE_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+SIZE_BUCKETS = (1, 2, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000)
+
+
+class Metrics:
+    """One instance per process, on a registry of its own, passed to whoever counts."""
+
+    def __init__(self) -> None:
+        registry = self.registry = CollectorRegistry()
+
+        def counter(name: str, text: str, *labels: str) -> Counter:
+            return Counter(f"interest_{name}", text, labels, registry=registry)
+
+        self.consumed = counter("events_consumed_total", "Interactions that intake met.")
+        self.applied = counter("events_applied_total", "Interactions in the graph because of this process.")
+        self.duplicate = counter("events_duplicate_total", "Dropped: already applied (event id or redelivery).")
+        self.ignored = counter("events_ignored_total", "Of a kind that is none of ours.")
+        self.filtered = counter("events_filtered_total", "Without consent.")
+        self.late = counter("events_late_total", "Older than trackers.max_late_seconds.")
+        self.rejected = counter("events_rejected_total", "Dead letters.", "stage", "reason")
+        self.dead_letters = counter("dead_letters_total", "Dead letters delivered, rows included.", "stage", "reason")
+        self.rows = counter("catalogue_rows_total", "Catalogue rows by what became of them.", "outcome")
+        self.lists = counter("lists_published_total", "Recommendation records delivered.")
+        self.empty_lists = counter("lists_empty_total", "Published lists without any item.", "list")
+        self.refreshed = counter("users_refreshed_total", "Users re-ranked without a new interaction.")
+        self.transactions = counter("graph_transactions_total", "By role and outcome.", "role", "outcome")
+        self.waits = counter("server_waits_total", "Times a worker waited for a server.", "server")
+        self.lost_to_retention = counter("records_lost_to_retention_total", "Deleted by the broker unread.", "role")
+        self.text_encoded = counter("item_texts_encoded_total", "Item texts that went through the text encoder.")
+        self.event_to_publish = Histogram(
+            "interest_event_to_publish_seconds",
+            "From the event record's timestamp to the delivery of the list: the product's promise.",
+            buckets=LATENCY_BUCKETS,
+            registry=registry,
+        )
+        self.stage = Histogram(
+            "interest_stage_seconds",
+            "Where a batch's time goes.",
+            ("role", "stage"),
+            buckets=STAGE_BUCKETS,
+            registry=registry,
+        )
+        self.batch_events = Histogram(
+            "interest_batch_events", "Interactions per micro-batch.", buckets=SIZE_BUCKETS, registry=registry
+        )
+        self.batch_users = Histogram(
+            "interest_batch_users", "Distinct users per micro-batch.", buckets=SIZE_BUCKETS, registry=registry
+        )
+        self.ledger = Gauge(
+            "interest_ledger_offset",
+            "Next offset to apply, by topic and partition.",
+            ("topic", "partition"),
+            registry=registry,
+        )
+        self.partitions = Gauge("interest_partitions", "Partitions owned, by role.", ("role",), registry=registry)
+        self.cached_users = Gauge("interest_cached_users", "User states in memory.", registry=registry)
+        self.items = Gauge("interest_items", "Items the replica knows.", registry=registry)
+        self.model = Info("interest_model", "The encoders in use.", registry=registry)
+
+    def count_rejected(self, stage: str, reason: str) -> None:
+        """Count one refused event."""
+        self.rejected.labels(stage, reason).inc()

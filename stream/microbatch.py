@@ -1,0 +1,148 @@
+"""A micro-batch of bundles, before and after the encoder: pure steps between reading and writing.
+
+advance_users: bundles and states in, changed states and association deltas out.
+profile_of, history_batch: what the ranker and the encoder need to know of each user.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from encoders.base import KIND_CODES, HistoryBatch
+from graph.advance import advance
+from graph.interest import CategoryOf, interests, owned_items
+from graph.model import Interaction
+from graph.ranking.profile import HistoryItem, UserProfile
+from graph.settings import GraphSettings
+from graph.transitions import Delta
+from stream.bundles import Bundle, delta_cause
+from stream.users import CachedUser
+
+ENCODED_HISTORY = 50
+"""Positions of a history that the user encoder sees."""
+
+
+@dataclass(slots=True)
+class Progress:
+    """Where one partition stands within a micro-batch. ``sources``: last cause applied per source."""
+
+    applied: int
+    sources: dict[str, int]
+    deltas: list[tuple[int, list[Delta]]] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Advanced:
+    """What a micro-batch did to its users, and the timestamps (ms) of the records that brought it about."""
+
+    users: dict[str, CachedUser]
+    partition_of: dict[str, int]
+    progress: dict[int, Progress]
+    produced_at: list[int]
+    applied: int = 0
+    duplicates: int = 0
+    refreshed: int = 0
+
+
+def users_of(bundles: Mapping[int, Sequence[tuple[int, Bundle]]]) -> set[str]:
+    """Return every user that the bundles are about."""
+    found: set[str] = set()
+    for batch in bundles.values():
+        for _, bundle in batch:
+            found.update(entry.interaction.user_id for entry in bundle.entries)
+            found.update(bundle.refresh)
+    return found
+
+
+def advance_users(
+    bundles: Mapping[int, Sequence[tuple[int, Bundle]]],
+    users: dict[str, CachedUser],
+    starts: Mapping[int, Progress],
+    category_of: CategoryOf,
+    settings: GraphSettings,
+) -> Advanced:
+    """Apply bundles (partition -> (offset, bundle), ascending) to their users, in place.
+
+    Interactions at or below their source's last cause are redeliveries by intake and count as duplicates. Deltas are
+    computed bundle by bundle, so that batch borders leave no trace in them. A refresh names only existing users.
+    """
+    done = Advanced({}, {}, dict(starts), [])
+    for partition, batch in bundles.items():
+        progress = done.progress[partition]
+        for offset, bundle in batch:
+            fresh = _fresh_interactions(bundle, progress, done)
+            for user_id in bundle.refresh:
+                if users[user_id].state.events and user_id not in fresh:
+                    fresh[user_id] = []
+                    done.refreshed += 1
+            deltas: list[Delta] = []
+            for user_id, interactions in fresh.items():
+                user = users[user_id]
+                step = advance(user.state, interactions, category_of, settings, user.atoms)
+                user.atoms = step.atoms
+                done.applied += step.applied
+                done.duplicates += step.duplicates
+                deltas.extend(step.deltas)
+                if step.applied or step.deltas or not interactions:  # nothing but duplicates leaves no trace
+                    done.users[user_id] = user
+                    done.partition_of[user_id] = partition
+            if deltas:
+                progress.deltas.append((delta_cause(offset), deltas))
+            progress.applied = offset + 1
+    return done
+
+
+def _fresh_interactions(bundle: Bundle, progress: Progress, done: Advanced) -> dict[str, list[Interaction]]:
+    fresh: defaultdict[str, list[Interaction]] = defaultdict(list)
+    last = dict(progress.sources)
+    for entry in bundle.entries:
+        source = bundle.sources[entry.source]
+        if entry.offset <= progress.sources.get(source, -1):
+            done.duplicates += 1
+            continue
+        # A bundle never splits a source message: all its interactions are compared with the cause before the bundle.
+        last[source] = max(last.get(source, -1), entry.offset)
+        fresh[entry.interaction.user_id].append(entry.interaction)
+        done.produced_at.append(entry.produced_at)
+    progress.sources = last
+    return dict(fresh)
+
+
+def profile_of(user: CachedUser, category_of: CategoryOf, settings: GraphSettings) -> UserProfile:
+    """Return what the ranker sees of a user; the clock is the user's own latest event."""
+    state = user.state
+    since = state.last_event_at - int(settings.lists.owned_seconds * 1000)
+    hints = {item: sums.hint for item, sums in state.items.items() if sums.hint and category_of(item) is None}
+    return UserProfile(
+        user_id=user.user_id,
+        now=state.last_event_at,
+        interests=interests(state, category_of, settings.interest),
+        history=[
+            HistoryItem(entry.item_id, entry.kind, entry.at, entry.price, entry.currency)
+            for entry in state.history
+            if entry.active
+        ],
+        owned={item: at for item, at in owned_items(state).items() if at >= since},
+        hints=hints,
+    )
+
+
+def history_batch(profiles: Sequence[UserProfile], row_of: Callable[[str], int | None]) -> HistoryBatch:
+    """Return the encoder's input for users in the order of ``profiles``: newest last, padded on the left."""
+    width = max((min(len(profile.history), ENCODED_HISTORY) for profile in profiles), default=0) or 1
+    shape = len(profiles), width
+    batch = HistoryBatch(
+        rows=np.full(shape, -1, dtype=np.int64),
+        kinds=np.zeros(shape, dtype=np.int64),
+        ages=np.zeros(shape, dtype=np.float32),
+    )
+    for i, profile in enumerate(profiles):
+        recent = profile.history[-ENCODED_HISTORY:]
+        for j, item in enumerate(recent, start=width - len(recent)):
+            row = row_of(item.item_id)
+            batch.rows[i, j] = -1 if row is None else row
+            batch.kinds[i, j] = KIND_CODES[item.kind.value]
+            batch.ages[i, j] = (profile.now - item.occurred_at) / 1000.0
+    return batch
