@@ -6,10 +6,12 @@ Pure: nothing here sends or receives.
 import hashlib
 import re
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import msgspec
+from aiokafka import ConsumerRecord
 
+from stream.publisher import Outgoing
 from stream.topics import MAX_MESSAGE_BYTES
 from stream.trackers import Rejected
 
@@ -53,6 +55,14 @@ class DeadLetterRecord(NamedTuple):
 
 class NotADeadLetter(ValueError):
     """The record's headers are not a dead letter's: something else wrote to the topic."""
+
+
+def dead_letter(record: ConsumerRecord, rejected: Rejected, dead_letter_topic: str) -> Outgoing:
+    """Return what to publish for a consumed record that was refused."""
+    letter = describe(rejected, record.topic, record.partition, record.offset)
+    key, value, headers = build_dead_letter(letter, record.key, record.value, record.headers)
+    # Kafka's headers may be null, and stay so.
+    return Outgoing(dead_letter_topic, key, value, headers=cast("list[tuple[str, bytes]]", headers))
 
 
 def describe(rejected: Rejected, topic: str, partition: int, offset: int) -> DeadLetter:

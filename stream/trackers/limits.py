@@ -32,7 +32,16 @@ Currency = Annotated[
 Quantity = Annotated[int, Meta(ge=1, le=1_000_000_000)]
 Position = Annotated[int, Meta(ge=0, le=1_000_000_000, description="Place in the list, as the tracker counts.")]
 Time = (
-    Annotated[int, Meta(ge=-(2**63), le=2**63 - 1, description="Milliseconds since 1970, UTC.")]
+    Annotated[
+        int,
+        # The parser lets other units pass, so that they can be refused by their name.
+        Meta(
+            ge=-(2**63),
+            le=2**63 - 1,
+            description="Milliseconds since 1970, UTC.",
+            extra_json_schema={"minimum": EARLIEST_MS, "maximum": LATEST_MS},
+        ),
+    ]
     | Annotated[datetime, Meta(tz=True, description="RFC 3339 with a zone.")]
 )
 Category = (

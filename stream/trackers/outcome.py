@@ -95,10 +95,10 @@ class Rejected(Exception):
 
 
 class Decoded(msgspec.Struct, frozen=True):
-    """A message that was not refused. Exactly one holds: it has interactions, or one of the counts is 1.
+    """A message that was not refused: it has interactions, or exactly one of the counts is not 0.
 
-    ``ignored``: a kind or event name we do not use (``ignored_name``, at most 64 characters); ``filtered``: consent is
-    false; ``late``: older than ``trackers.max_late_seconds``.
+    ``ignored`` (0 or 1): a kind or event name we do not use (``ignored_name``, at most 64 characters); ``filtered``
+    (0 or 1): consent is false; ``late``: its interactions, older than ``trackers.max_late_seconds``.
     """
 
     dialect: str

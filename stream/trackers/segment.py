@@ -175,5 +175,5 @@ def _interactions(
             )
         )
     if check_clock(occurred_at, "timestamp", record_at, now, settings):
-        return Decoded(DIALECT, late=1)
+        return Decoded(DIALECT, late=len(interactions))
     return Decoded(DIALECT, tuple(interactions))

@@ -1,0 +1,172 @@
+"""``interestream replay``: a file, or the dead letters, into the topics that the workers read."""
+
+import re
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import typer
+from confluent_kafka import Message
+
+from stream.catalogue import decode_row
+from stream.commands.console import ExitCode, fail, print_json, progress_bar, read_settings
+from stream.deadletter import NotADeadLetter, is_complete, original_headers, parse_dead_letter
+from stream.deadletter_reader import read_to_current_end
+from stream.event_files import EventFileError, count_hint, read_catalogue, read_messages
+from stream.sender import Figures, Sending, ServerAway, TopicMissing, check_topics, make_producer, send_all
+from stream.settings import Settings, SettingsError, check_security
+from stream.trackers import Rejected, decode
+
+_DAY_MS = 86_400_000
+
+
+def parse_rate(text: str) -> float:
+    """Read "500" or "500/s" as messages per second.
+
+    Raises typer.BadParameter.
+    """
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)(?:/s)?", text.strip())
+    if not match or float(match[1]) == 0:
+        raise typer.BadParameter(f"{text!r} is not a rate; write 500/s")
+    return float(match[1])
+
+
+def letters_to_send(
+    records: Iterable[Message],
+    settings: Settings,
+    stage: str | None,
+    reason: str | None,
+    accepted: Callable[[str, bytes | None, bytes | None], bool],
+    skipped: Counter[str],
+) -> Iterator[Sending]:
+    """Turn dead letters back into the messages they were, for the topics they came from.
+
+    Only the topics that workers read are written to, whatever a header says. ``skipped`` counts the rest by cause.
+    """
+    targets = {settings.topics.interactions, settings.topics.catalogue}
+    for record in records:
+        headers = record.headers() or []
+        try:
+            letter = parse_dead_letter(headers)
+        except NotADeadLetter:
+            skipped["not_a_dead_letter"] += 1
+            continue
+        key, value = record.key(), record.value()
+        if stage not in (None, letter.stage) or reason not in (None, letter.reason):
+            skipped["not_selected"] += 1
+        elif letter.topic not in targets:
+            skipped["unknown_topic"] += 1
+        elif not is_complete(headers):
+            skipped["incomplete"] += 1
+        elif not accepted(letter.topic, key, value):
+            skipped["still_refused"] += 1
+        else:
+            yield Sending(letter.topic, key, value, original_headers(headers))
+
+
+def replay(
+    file: Annotated[
+        Path | None, typer.Argument(help="A .jsonl, .ndjson or .csv file, also with .gz behind it.")
+    ] = None,
+    catalogue: Annotated[bool, typer.Option("--catalogue", help="The file holds catalogue rows.")] = False,
+    rate: Annotated[
+        float | None, typer.Option(parser=parse_rate, metavar="N/s", help="Messages per second, such as 500/s.")
+    ] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Stop after so many messages.")] = None,
+    shift_days: Annotated[
+        float, typer.Option(help="Add days to the times in a CSV whose clock only tells an order.")
+    ] = 0.0,
+    from_dlq: Annotated[bool, typer.Option("--from-dlq", help="Send the dead letters again.")] = False,
+    stage: Annotated[str | None, typer.Option(help="With --from-dlq: only this stage, such as decode.")] = None,
+    reason: Annotated[str | None, typer.Option(help="With --from-dlq: only this reason, such as too_long.")] = None,
+    mended: Annotated[
+        bool, typer.Option("--mended", help="With --from-dlq: only what today's rules and settings accept.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Feed a file of events (or catalogue rows, or the dead letters) to the workers.
+
+    Sending a file twice is harmless: an event counts once per `event_id`. Dead letters are read to where their topic
+    ends now and go back, byte for byte, to the topic they came from.
+
+    Exits with 1 when a message was too large or a topic is missing, 2 on a wrong option or file, 3 when the broker
+    does not answer or a delivery failed.
+
+    Example: interestream replay events.csv.gz --rate 500/s
+    """
+    settings = read_settings()
+    try:
+        check_security(settings)
+    except SettingsError as error:
+        fail(str(error), ExitCode.USAGE)
+    if from_dlq == (file is not None):
+        fail("name a file, or --from-dlq, and not both", ExitCode.USAGE)
+    if not from_dlq and (stage or reason or mended):
+        fail("--stage, --reason and --mended belong to --from-dlq", ExitCode.USAGE)
+    topics, skipped = settings.topics, Counter[str]()
+    try:
+        producer = make_producer(settings)
+        if file is None:
+            source, total = topics.dead_letters, limit
+            check_topics(producer, [topics.dead_letters, topics.interactions, topics.catalogue], _servers(settings))
+            records = read_to_current_end(settings, topics.dead_letters)
+            accepted = _accepted(settings) if mended else _everything
+            messages = letters_to_send(records, settings, stage, reason, accepted, skipped)
+        else:
+            source, total = str(file), min(count_hint(file), limit or count_hint(file))
+            topic = topics.catalogue if catalogue else topics.interactions
+            check_topics(producer, [topic], _servers(settings))
+            read = read_catalogue(file) if catalogue else read_messages(file, shift_ms=round(shift_days * _DAY_MS))
+            messages = (Sending(topic, key, value) for key, value in read)
+        with progress_bar(f"replaying {source}", total) as step:
+            figures = send_all(producer, islice(messages, limit), rate, step)
+    except EventFileError as error:
+        fail(str(error), ExitCode.USAGE)
+    except TopicMissing as error:
+        fail(f"{error}; create it with `interestream topics apply`", ExitCode.FAILED)
+    except ServerAway as error:
+        fail(f"{error}; start it, or set INTERESTREAM_KAFKA__BOOTSTRAP_SERVERS", ExitCode.AWAY)
+    _tell(source, figures, skipped, as_json)
+
+
+def _tell(source: str, figures: Figures, skipped: Counter[str], as_json: bool) -> None:
+    per_second = round(figures.delivered / figures.seconds, 1) if figures.seconds else 0.0
+    if as_json:
+        print_json({"source": source, **msgspec.structs.asdict(figures), "per_second": per_second, "skipped": skipped})
+    else:
+        typer.echo(f"{source}: {figures.delivered:,} delivered in {figures.seconds:.1f} s ({per_second:,.0f}/s)")
+        for cause, count in skipped.most_common():
+            typer.echo(f"  {count:,} skipped: {cause}")
+        if figures.too_large:
+            typer.echo(f"  {figures.too_large:,} not sent: larger than the topic allows")
+    if figures.failed:
+        fail(f"{figures.failed:,} not delivered: {figures.error}", ExitCode.AWAY)
+    if figures.too_large:
+        raise typer.Exit(ExitCode.FAILED)
+
+
+def _servers(settings: Settings) -> str:
+    return settings.kafka.bootstrap_servers
+
+
+def _everything(topic: str, key: bytes | None, value: bytes | None) -> bool:
+    return True
+
+
+def _accepted(settings: Settings) -> Callable[[str, bytes | None, bytes | None], bool]:
+    def accepted(topic: str, key: bytes | None, value: bytes | None) -> bool:
+        now = time.time_ns() // 1_000_000
+        try:
+            if topic == settings.topics.catalogue:
+                decode_row(key, value, settings.trackers)
+            else:
+                decode(value, record_at=now, now=now, settings=settings.trackers)
+        except Rejected:
+            return False
+        return True
+
+    return accepted
