@@ -49,7 +49,7 @@ class Publisher:
             acks="all",
             linger_ms=2,
             max_request_size=MAX_MESSAGE_BYTES,
-            compression_type="gzip",
+            compression_type="lz4",
             **options,
         )
 

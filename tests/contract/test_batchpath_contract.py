@@ -1,0 +1,179 @@
+"""The private ground of Faust 0.15.3 that the batch path stands on, and what it does there.
+
+Fails loudly when a release changes what stream/batchpath.py overrides. Runs on librdkafka's in-process broker.
+"""
+
+import asyncio
+import inspect
+from collections.abc import Iterator, Mapping
+from importlib.metadata import version
+
+import pytest
+from confluent_kafka import Consumer, Producer, TopicPartition
+from faust.transport.consumer import Consumer as BaseConsumer
+from faust.transport.drivers.aiokafka import Consumer as AiokafkaConsumer
+
+from stream.batchpath import BatchApp, LedgerPastLogEnd, Records
+from stream.settings import KafkaSettings, Settings, WorkerSettings
+
+TOPIC = "events"
+PARTITIONS = 4  # what the in-process broker gives every topic
+
+
+@pytest.fixture
+def broker() -> Iterator[str]:
+    producer = Producer({"test.mock.num.brokers": 1, "bootstrap.servers": "in.process", "log_level": 0})
+    servers = ",".join(f"{b.host}:{b.port}" for b in producer.list_topics(timeout=10).brokers.values())
+    yield servers
+    producer.flush(1)
+
+
+@pytest.fixture
+def settings(broker: str) -> Settings:
+    return Settings(
+        kafka=KafkaSettings(bootstrap_servers=broker, session_timeout_seconds=6, rebalance_timeout_seconds=8),
+        worker=WorkerSettings(linger_seconds=0.01),
+    )
+
+
+class Recorder:
+    """A handler that notes what it gets, and starts where it is told."""
+
+    topic = TOPIC
+
+    def __init__(self, starts: Mapping[int, int] | None = None) -> None:
+        self.starts = starts
+        self.got: dict[int, list[int]] = {p: [] for p in range(PARTITIONS)}
+        self.claims: list[frozenset[int]] = []
+        self.ticks = 0
+        self.lost: list[tuple[int, int, int]] = []
+        self.apply_only_below: int | None = None
+        self.changed = asyncio.Event()
+
+    async def assigned(self, partitions: frozenset[int]) -> None:
+        self.claims.append(partitions)
+
+    async def positions(self, partitions: frozenset[int]) -> Mapping[int, int] | None:
+        return self.starts
+
+    async def apply(self, records: Records) -> Mapping[int, int]:
+        self.ticks += not records
+        for partition, batch in records.items():
+            self.got[partition].extend(record.offset for record in batch)
+        self.changed.set()
+        applied = {p: batch[-1].offset + 1 for p, batch in records.items()}
+        if self.apply_only_below is not None:
+            applied = {p: min(offset, self.apply_only_below) for p, offset in applied.items()}
+        return applied
+
+    def started_late(self, partition: int, expected: int, start: int) -> None:
+        self.lost.append((partition, expected, start))
+
+    async def until(self, count: int) -> None:
+        async with asyncio.timeout(30):
+            while sum(map(len, self.got.values())) < count:
+                self.changed.clear()
+                await self.changed.wait()
+
+
+def produce(broker: str, per_partition: int) -> None:
+    producer = Producer({"bootstrap.servers": broker, "log_level": 0})
+    for partition in range(PARTITIONS):
+        for i in range(per_partition):
+            producer.produce(TOPIC, str(i).encode(), partition=partition)
+    assert producer.flush(20) == 0
+
+
+def committed(broker: str, group: str) -> dict[int, int]:
+    consumer = Consumer({"bootstrap.servers": broker, "group.id": group, "log_level": 0})
+    try:
+        found = consumer.committed([TopicPartition(TOPIC, p) for p in range(PARTITIONS)], timeout=10)
+        return {tp.partition: tp.offset for tp in found}
+    finally:
+        consumer.close()
+
+
+async def started(handler: Recorder, settings: Settings) -> BatchApp:
+    app = BatchApp("test", handler, settings, None)
+    app.finalize()
+    await app.start()
+    return app
+
+
+def test_pinned_versions() -> None:
+    assert version("faust-streaming") == "0.15.3"
+    assert version("mode-streaming") == "0.7.1"
+    assert version("aiokafka") == "0.14.0"
+
+
+@pytest.mark.parametrize(
+    ("owner", "name", "parameters"),
+    [
+        (BaseConsumer, "_drain_messages", ["self", "fetcher"]),
+        (BaseConsumer, "_filter_tps_with_pending_acks", ["self", "topics"]),
+        (BaseConsumer, "_new_offset", ["self", "tp"]),
+        (BaseConsumer, "_get_active_partitions", ["self"]),
+        (BaseConsumer, "wait_empty", ["self"]),
+        (BaseConsumer, "commit_and_end_transactions", ["self"]),
+        (BaseConsumer, "on_partitions_assigned", ["self", "assigned", "generation_id"]),
+        (AiokafkaConsumer, "seek_to_committed", ["self"]),
+        (AiokafkaConsumer, "seek_wait", ["self", "partitions"]),
+        (AiokafkaConsumer, "earliest_offsets", ["self", "partitions"]),
+        (AiokafkaConsumer, "highwaters", ["self", "partitions"]),
+        (AiokafkaConsumer, "_getmany", ["self", "active_partitions", "timeout"]),
+    ],
+)
+def test_overridden_methods_have_the_known_shape(owner: type, name: str, parameters: list[str]) -> None:
+    assert list(inspect.signature(getattr(owner, name)).parameters) == parameters
+
+
+async def test_whole_batches_in_order_and_ticks(broker: str, settings: Settings) -> None:
+    produce(broker, 50)
+    handler = Recorder(starts={})
+    app = await started(handler, settings)
+    try:
+        await handler.until(4 * 50)
+        assert handler.got == {p: list(range(50)) for p in range(PARTITIONS)}
+        assert handler.claims == [frozenset(range(PARTITIONS))]
+        async with asyncio.timeout(10):
+            while not handler.ticks:
+                handler.changed.clear()
+                await handler.changed.wait()
+    finally:
+        await app.stop()
+
+
+async def test_starts_where_the_handler_says(broker: str, settings: Settings) -> None:
+    produce(broker, 50)
+    handler = Recorder(starts={0: 49, 1: 10, 2: -1, 3: 50})
+    app = await started(handler, settings)
+    try:
+        await handler.until(1 + 40 + 50)
+        assert handler.got == {0: [49], 1: list(range(10, 50)), 2: list(range(50)), 3: []}
+    finally:
+        await app.stop()
+
+
+async def test_commits_only_what_was_applied(broker: str, settings: Settings) -> None:
+    produce(broker, 50)
+    handler = Recorder(starts={})
+    handler.apply_only_below = 30
+    app = await started(handler, settings)
+    await handler.until(4 * 50)
+    await app.stop()
+    assert committed(broker, "interestream-test") == dict.fromkeys(range(PARTITIONS), 30)
+
+
+async def test_a_ledger_beyond_the_log_refuses(
+    broker: str, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("stream.batchpath.arm_exit", lambda: None)
+    produce(broker, 5)
+    handler = Recorder(starts={0: 6})
+    app = await started(handler, settings)
+    try:
+        async with asyncio.timeout(30):
+            await app.wait_until_stopped() if app.crashed else await app._crash.wait()
+    finally:
+        await app.stop()
+    assert isinstance(app.crash_reason, LedgerPastLogEnd)
