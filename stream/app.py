@@ -13,7 +13,6 @@ from aiokafka.errors import KafkaError
 from mode import Service
 
 from encoders.device import EncoderThread
-from encoders.factory import Encoders, load_encoders
 from graph.memory_store import MemoryGraphStore
 from graph.neo4j_store import Neo4jGraphStore
 from graph.store import GraphStore, Unavailable
@@ -22,6 +21,7 @@ from stream.agents.catalogue import CatalogueAgent
 from stream.agents.intake import IntakeAgent
 from stream.agents.interest import InterestAgent
 from stream.batchpath import BatchApp, BatchHandler
+from stream.encoding import Encoders, load_encoders
 from stream.health import Health, HealthServer
 from stream.knowledge import Knowledge
 from stream.membership import InstanceLock, default_state_dir
@@ -114,7 +114,7 @@ class Runtime(Service):
         await parts.associations.stop()
         await parts.publisher.stop()
         await parts.store.close()
-        parts.thread.close()
+        await parts.thread.close()
         self.endpoint.stop()
 
     async def _watch(self) -> None:
@@ -130,7 +130,7 @@ class Runtime(Service):
                 self.health.ready["kafka"] = await self._answers(self.parts.publisher.ping())
             for replica in (self.parts.items, self.parts.associations):
                 if replica.failure is not None:
-                    await self.crash(replica.failure)
+                    await self.crash(replica.failure)  # the process ends; a new one reads the topic again
             await self.sleep(1.0)
 
     async def _answers(self, question: Any) -> bool:
@@ -145,7 +145,8 @@ def build_parts(settings: Settings, facts: TopicFacts, store: GraphStore) -> Par
     """Load the encoders and put together what the roles share. Raises encoders.base.EncoderError."""
     encoders = load_encoders(settings.encoder)
     metrics = Metrics()
-    metrics.model.info({"text": encoders.text.model, "user": encoders.user.model, "device": str(encoders.device)})
+    device = str(encoders.device.torch_device)
+    metrics.model.info({"text": encoders.text.model, "user": encoders.user.model, "device": device})
     knowledge = Knowledge(encoders.matrix, settings.graph)
     topics = settings.topics
     return Parts(
@@ -156,7 +157,7 @@ def build_parts(settings: Settings, facts: TopicFacts, store: GraphStore) -> Par
         metrics,
         knowledge,
         encoders,
-        EncoderThread(),
+        EncoderThread(settings.encoder.cpu_threads),
         Replica(topics.items, facts.partitions[topics.items], settings, knowledge.on_items),
         Replica(topics.associations, facts.partitions[topics.associations], settings, knowledge.on_associations),
     )

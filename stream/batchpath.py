@@ -20,6 +20,7 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 from mode.supervisors import CrashingSupervisor
 
+from graph.failpoints import failpoint
 from stream.kafka_config import faust_credentials
 from stream.settings import Settings
 
@@ -95,6 +96,7 @@ class BatchConsumer(driver.Consumer):
             return {}
 
     async def _seek_to(self, assignment: set[TP], wanted: Mapping[int, int]) -> Mapping[TP, int]:
+        failpoint("ledger_seek")
         starts, ends = await self.earliest_offsets(*assignment), await self.highwaters(*assignment)
         positions: dict[TP, int] = {}
         for tp in assignment:
@@ -129,6 +131,8 @@ class BatchConsumer(driver.Consumer):
             if self.should_stop:
                 return
             records = {tp.partition: batch for tp, batch in (fetched or {}).items() if batch}
+            if records:
+                failpoint("after_poll")
             await channel.send(value=(generation, records))
             if 0 < sum(map(len, records.values())) < limit:
                 await asyncio.sleep(linger)  # let a micro-batch gather
@@ -145,6 +149,7 @@ class BatchConsumer(driver.Consumer):
         while not queue.empty():
             queue.get_nowait()
         await self.idle.wait()
+        failpoint("on_revoke")
         await self.commit_and_end_transactions()
 
 

@@ -42,6 +42,7 @@ class Knowledge:
         self.arrived: set[str] = set()
         self.last_arrival = 0.0
         self.association_changes = 0
+        self.category_sources: set[str] = set()
         self._new_vectors: dict[int, FloatArray] = {}
         self._cleared: set[int] = set()
 
@@ -80,12 +81,14 @@ class Knowledge:
             else:
                 level, _, source = key.partition("|")
                 self.associations.remove(Level(level), source)
+                self.category_sources.discard(source)
                 self.association_changes += 1
 
     def take_successors(self, record: SuccessorRecord) -> None:
         """Take over one source's successors; a record that is already here changes nothing."""
         self.associations.upsert(record)
         if record.level is Level.CATEGORY:
+            self.category_sources.add(record.source)
             self.association_changes += 1
 
     def drain_vectors(self) -> tuple[list[int], list[FloatArray], list[int]]:

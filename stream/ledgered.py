@@ -13,10 +13,11 @@ from typing import TypeVar
 
 import msgspec
 
+from graph.failpoints import failpoint
 from graph.store import Fenced, GraphStore, LedgerCommit, LedgerEntry, LedgerMove, StaleLedger, Unavailable
 from stream.batchpath import Records
 from stream.metrics import Metrics
-from stream.publisher import Outgoing, Publisher
+from stream.publisher import Outgoing, Publishes
 from stream.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -77,7 +78,7 @@ class LedgeredAgent:
         self,
         topic: str,
         store: GraphStore,
-        publisher: Publisher,
+        publisher: Publishes,
         settings: Settings,
         metrics: Metrics,
         clock: Callable[[], int],
@@ -184,6 +185,7 @@ class LedgeredAgent:
             raise
         self.metrics.transactions.labels(self.role, "committed").inc()
         self._committed_at = time.monotonic()
+        failpoint("after_commit")
         for row, (p, (_, sources, _)) in zip(rows, sorted(moves.items()), strict=True):
             self.ledgers[p] = LedgerEntry(row.key, self._owners[row.key], row.applied, row.sources, row.outbox)
             self.sources[p] = dict(sources)
@@ -196,6 +198,7 @@ class LedgeredAgent:
         if time.monotonic() - self._committed_at > _FRESH_COMMIT_SECONDS:
             await self._check_owner(partitions)
         await self.publisher.publish(messages)
+        failpoint("after_publish")
 
     async def patiently(self, call: Callable[[], Awaitable[T]]) -> T:
         """Repeat a store call while the server is away, up to worker.patience_seconds; then raise Unavailable."""
@@ -224,6 +227,7 @@ class LedgeredAgent:
         now = time.monotonic()
         if self._unsent:
             outboxes, self._unsent = self._unsent, {}
+            failpoint("outbox_republish")
             await self.republish(outboxes)
             # A zombie's late copy must not stay the last record of a compacted topic: once more when it must be dead.
             again = now + 2 * self.settings.kafka.session_timeout_seconds

@@ -3,12 +3,13 @@
 import asyncio
 import logging
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 
+from graph.failpoints import failpoint
 from stream.kafka_config import aiokafka_config
 from stream.metrics import Metrics
 from stream.settings import Settings
@@ -32,6 +33,13 @@ class Outgoing(msgspec.Struct, frozen=True):
     partition: int | None = None
     headers: Sequence[tuple[str, bytes]] = ()
     timestamp: int | None = None
+
+
+class Publishes(Protocol):
+    """Whatever delivers messages: the producer of a worker, or the in-process pipeline."""
+
+    async def publish(self, messages: Sequence[Outgoing]) -> None:
+        """Deliver every message, in order per partition; see :meth:`Publisher.publish`."""
 
 
 class Publisher:
@@ -96,12 +104,15 @@ class Publisher:
         producer = self._producer
         if producer is None:
             raise ConnectionError("the producer is not connected")
-        futures = [
-            await producer.send(
-                m.topic, m.value, m.key, partition=m.partition, timestamp_ms=m.timestamp, headers=list(m.headers)
+        futures = []
+        for i, m in enumerate(messages):
+            if i == len(messages) // 2:
+                failpoint("mid_publish")
+            futures.append(
+                await producer.send(
+                    m.topic, m.value, m.key, partition=m.partition, timestamp_ms=m.timestamp, headers=list(m.headers)
+                )
             )
-            for m in messages
-        ]
         results = await asyncio.gather(*futures, return_exceptions=True)
         for result in results:
             if isinstance(result, BaseException):

@@ -10,6 +10,7 @@ import numpy as np
 from encoders.base import FloatArray, HistoryBatch, IntArray, UserEncoder
 from encoders.device import EncoderThread
 from encoders.user.propagation import propagate
+from graph.failpoints import failpoint
 from graph.interest import touches, unresolved_items
 from graph.model import Interest
 from graph.ranking.lists import UserLists
@@ -19,9 +20,9 @@ from graph.settings import GraphSettings
 from graph.state import encode_state
 from graph.store import UserWrite
 from stream.knowledge import Knowledge
+from stream.listing import encode_lists
 from stream.metrics import Metrics
 from stream.microbatch import history_batch, profile_of
-from stream.listing import encode_lists
 from stream.users import CachedUser
 
 log = logging.getLogger(__name__)
@@ -95,7 +96,7 @@ class Refresher:
         with self._metrics.stage.labels("interest", "profile").time():
             profiles = [profile_of(user, items.category_of, self._settings) for user in users]
             batch = history_batch(profiles, items.row)
-            edges = _interest_edges(profiles, items.category_code, self._settings)
+            edges = _interest_edges(profiles, items.categories.get, self._settings)
         with self._metrics.stage.labels("interest", "encode").time():
             rows, vectors, cleared = self.knowledge.drain_vectors()
             encoded = await self._thread.run(
@@ -108,6 +109,7 @@ class Refresher:
                 items.category_codes.astype(np.int64),
                 len(items.categories),
             )
+        failpoint("after_encode")
         with self._metrics.stage.labels("interest", "rank").time():
             lists = self._ranker.rank(profiles, encoded.embeddings, encoded.item_vectors, encoded.nearest)
         refreshed = []
@@ -162,7 +164,7 @@ class _Encoded:
 
 
 def _interest_edges(
-    profiles: Sequence[UserProfile], code_of: Callable[[str], int | None], settings: GraphSettings
+    profiles: Sequence[UserProfile], code_of: Callable[[str], int], settings: GraphSettings
 ) -> tuple[IntArray, FloatArray]:
     """Return the users' interest edges as (U, C) category codes (-1: none) and weights decayed to each user's now."""
     width = max((min(len(p.interests), settings.interest.max_edges) for p in profiles), default=0) or 1
@@ -171,7 +173,6 @@ def _interest_edges(
     half_life_ms = settings.interest.half_life_seconds * 1000.0
     for i, profile in enumerate(profiles):
         for j, interest in enumerate(profile.interests[:width]):
-            code = code_of(interest.category)
-            codes[i, j] = -1 if code is None else code
+            codes[i, j] = code_of(interest.category)
             weights[i, j] = interest.weight * 2.0 ** ((interest.updated_at - profile.now) / half_life_ms)
     return codes, weights

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable, Iterable
+from typing import Protocol
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
@@ -16,6 +17,13 @@ OnRecords = Callable[[Iterable[ConsumerRecord]], None]
 
 _POLL_MS = 200
 _BATCH = 5000
+
+
+class Follower(Protocol):
+    """Something that can be asked to have read everything there is."""
+
+    async def catch_up(self) -> None:
+        """Return once everything that is in the topic now has been handed over."""
 
 
 class Replica:

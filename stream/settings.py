@@ -23,6 +23,7 @@ from stream.topics import TopicSettings
 
 ENVIRONMENT_PREFIX = "INTERESTREAM_"
 CONFIG_FILE_VARIABLE = "INTERESTREAM_CONFIG_FILE"
+FAILPOINTS_VARIABLE = "INTERESTREAM_FAILPOINTS"
 
 
 class SecurityProtocol(StrEnum):
@@ -160,7 +161,7 @@ def load_settings() -> Settings:
     known = {f"{ENVIRONMENT_PREFIX}{name}".upper() for name in Settings.model_fields}
     for variable in os.environ:
         name = variable.upper()
-        if name == CONFIG_FILE_VARIABLE or not name.startswith(ENVIRONMENT_PREFIX):
+        if name in (CONFIG_FILE_VARIABLE, FAILPOINTS_VARIABLE) or not name.startswith(ENVIRONMENT_PREFIX):
             continue
         if name.split("__", 1)[0] not in known:
             raise SettingsError(f"{variable} is not a setting; `interestream config` lists them")

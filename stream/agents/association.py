@@ -19,6 +19,7 @@ from graph.association import (
     source_key,
     successor_record,
 )
+from graph.failpoints import failpoint
 from graph.model import AssociationEdge, Family, Level
 from graph.transitions import Delta
 from stream.agents.association_edges import EdgeLedger
@@ -132,6 +133,7 @@ class AssociationAgent(LedgeredAgent):
         if edges:
             categories = sorted({edge.source for edge in edges} | {edge.target for edge in edges})
             await self.patiently(lambda: self.store.ensure_stubs(categories, []))
+        failpoint("association_flush")
         with self.metrics.stage.labels(self.role, "write").time():
             await self.commit(moves, lambda commit: self.store.apply_associations(commit, states, edges, dropped))
         self._edges.written(edges, dropped)
@@ -210,7 +212,7 @@ class AssociationAgent(LedgeredAgent):
         if changes == self._swept_changes and not force:
             return
         self._swept_changes, self._swept_at = changes, time.monotonic()
-        ours = [s for s in self.knowledge.associations.category_sources() if self._owned(s)]
+        ours = [s for s in sorted(self.knowledge.category_sources) if self._owned(s)]
         edges = self._edges.changed(ours)
         if not edges or not self.ledgers:
             return

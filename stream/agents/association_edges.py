@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from graph.model import AssociationEdge
+from graph.ranking.associations import EdgeStatistics
 from stream.knowledge import Knowledge
 
 _TOLERANCE = 1e-12
@@ -25,7 +26,7 @@ class EdgeLedger:
         """Return the edges of these sources whose numbers differ from what was written, ordered."""
         found = []
         for source in sources:
-            for edge in self._knowledge.associations.category_edges(source):
+            for edge in map(_edge, self._knowledge.associations.edge_statistics(source)):
                 before = self._written.get(_key(edge))
                 if before is None or not _same(before, edge):
                     found.append(edge)
@@ -37,6 +38,19 @@ class EdgeLedger:
             self._written[_key(edge)] = edge
         for edge in dropped:
             self._written.pop(_key(edge), None)
+
+
+def _edge(found: EdgeStatistics) -> AssociationEdge:
+    return AssociationEdge(
+        found.family,
+        found.source,
+        found.target,
+        found.weight,
+        found.users,
+        found.confidence,
+        found.lift,
+        found.at,
+    )
 
 
 def _key(edge: AssociationEdge) -> _Key:

@@ -16,6 +16,7 @@ from encoders.base import FloatArray, TextEncoder
 from encoders.categories import DerivedCategories
 from encoders.device import EncoderThread
 from encoders.items import item_text, text_hash
+from graph.failpoints import failpoint
 from graph.model import ItemRow
 from stream.batchpath import Records
 from stream.bundles import FORMAT, ItemRecord, encode
@@ -24,7 +25,7 @@ from stream.deadletter import dead_letter
 from stream.knowledge import Knowledge
 from stream.ledgered import LedgeredAgent, Outbox
 from stream.publisher import Outgoing
-from stream.trackers.limits import Rejected
+from stream.trackers import Rejected
 
 log = logging.getLogger(__name__)
 
@@ -153,6 +154,7 @@ class CatalogueAgent(LedgeredAgent):
             p: (offset, self.sources[p], Outbox(tuple(sorted(i for i in to_send if partition_of_item[i] == p))))
             for p, offset in applied.items()
         }
+        failpoint("catalogue_write")
         rows = [record.row for record in records]
         with self.metrics.stage.labels(self.role, "write").time():
             await self.commit(moves, lambda commit: self.store.apply_items(commit, rows, removed))

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 
 from aiokafka import ConsumerRecord
 
+from graph.failpoints import failpoint
 from graph.model import Interaction
 from stream.batchpath import Records
 from stream.bundles import FORMAT, Bundle, Entry, encode
@@ -19,10 +20,9 @@ from stream.deadletter import dead_letter
 from stream.metrics import Metrics
 from stream.partitioning import partition_of
 from stream.pseudonyms import Pseudonyms
-from stream.publisher import Outgoing, Publisher
+from stream.publisher import Outgoing, Publishes
 from stream.settings import Settings
-from stream.trackers.dialect import decode
-from stream.trackers.limits import Rejected
+from stream.trackers import Rejected, decode
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +36,7 @@ class IntakeAgent:
 
     def __init__(
         self,
-        publisher: Publisher,
+        publisher: Publishes,
         settings: Settings,
         metrics: Metrics,
         clock: Callable[[], int],
@@ -90,6 +90,7 @@ class IntakeAgent:
                     for index, interaction in enumerate(interactions):
                         target = partition_of(interaction.user_id, self._partitions)
                         entries[target].append(Entry(source, record.offset, index, record.timestamp, interaction))
+        failpoint("after_decode")
         for target, part in sorted(entries.items()):
             outgoing.extend(
                 Outgoing(self._settings.topics.bundles, None, value, target) for value in _bundles(sources, part)

@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
 from graph.store import UserWrite
+from graph.transitions import Delta
 from stream.agents.waiting import WaitingUsers
 from stream.batchpath import Records
 from stream.bundles import FORMAT, Bundle, DeltaMessage, decode_bundle, encode
@@ -16,7 +17,7 @@ from stream.microbatch import Advanced, Progress, advance_users, users_of
 from stream.partitioning import partition_of
 from stream.publisher import Outgoing
 from stream.refresher import Refresher
-from stream.replicas import Replica
+from stream.replicas import Follower
 from stream.users import CachedUser, UserCache, loaded_user
 
 log = logging.getLogger(__name__)
@@ -30,9 +31,9 @@ class InterestAgent(LedgeredAgent):
     role = "interest"
 
     def equip(
-        self, refresher: Refresher, replicas: Sequence[Replica], source_name: Mapping[int, str], transitions: int
+        self, refresher: Refresher, replicas: Sequence[Follower], source_name: Mapping[int, str], transitions: int
     ) -> "InterestAgent":
-        """Give it what it ranks with. ``source_name``: partition -> its name as a source; ``transitions``: partitions."""
+        """Give it what it ranks with. ``source_name``: partition -> its name as a source of deltas."""
         self.refresher = refresher
         self.replicas = replicas
         self.source_name = source_name
@@ -143,7 +144,7 @@ class InterestAgent(LedgeredAgent):
     def _delta_messages(self, done: Advanced) -> dict[int, list[tuple[str, int, bytes]]]:
         messages: dict[int, list[tuple[str, int, bytes]]] = {}
         for partition, progress in done.progress.items():
-            per_target: defaultdict[int, list[tuple[int, tuple]]] = defaultdict(list)
+            per_target: defaultdict[int, list[tuple[int, tuple[Delta, ...]]]] = defaultdict(list)
             for cause, deltas in progress.deltas:
                 split = defaultdict(list)
                 for delta in deltas:

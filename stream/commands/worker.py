@@ -1,18 +1,20 @@
 """``interestream worker``: the agents."""
 
 import logging
+import os
 import sys
 from typing import Annotated
 
 import typer
 
 from encoders.base import EncoderError
+from graph.failpoints import BadFailpoint, arm
 from graph.store import Refused
 from stream.app import Role, build_parts, build_worker, open_store
 from stream.commands.console import ExitCode, fail, read_settings
 from stream.logs import configure_logging
 from stream.preflight import ServerAway, wait_for_topics
-from stream.settings import SettingsError, check_security
+from stream.settings import FAILPOINTS_VARIABLE, SettingsError, check_security
 
 log = logging.getLogger(__name__)
 
@@ -33,6 +35,10 @@ def worker(
     """
     settings = read_settings()
     configure_logging(settings.log)
+    try:
+        arm(os.environ.get(FAILPOINTS_VARIABLE, ""))
+    except BadFailpoint as error:
+        fail(f"{FAILPOINTS_VARIABLE}: {error}", ExitCode.USAGE)
     roles = list(dict.fromkeys(role or list(Role)))
     try:
         check_security(settings)

@@ -50,7 +50,7 @@ def make_shop(seed: int, events: int, users: int = 60, items: int = 80, categori
     rows = [
         {
             "item_id": f"item-{i}",
-            "title": f"{random_.choice('red blue green small large'.split())} thing {i}",
+            "title": f"{random_.choice(['red', 'blue', 'green', 'small', 'large'])} thing {i}",
             "category": f"Shop > Aisle {i % categories % 3} > Shelf {i % categories}",
             "brand": f"Brand {i % 5}",
             "price": round(random_.uniform(1, 50), 2),

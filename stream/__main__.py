@@ -1,0 +1,5 @@
+"""``python -m stream`` is ``interestream``."""
+
+from stream.commands import main
+
+main()

@@ -1,0 +1,29 @@
+"""The encoders of a worker, loaded together."""
+
+from dataclasses import dataclass
+
+from encoders.base import TextEncoder, UserEncoder
+from encoders.categories import DerivedCategories
+from encoders.device import Device, choose_device
+from encoders.factory import load_categories, load_projection, load_text_encoder, load_user_encoder
+from encoders.items import ItemMatrix
+from encoders.settings import EncoderSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Encoders:
+    """The encoders of a worker, on one device."""
+
+    device: Device
+    text: TextEncoder
+    matrix: ItemMatrix
+    user: UserEncoder
+    categories: DerivedCategories | None
+
+
+def load_encoders(settings: EncoderSettings) -> Encoders:
+    """Load everything that turns words and histories into vectors. Takes seconds. Raises EncoderError."""
+    device = choose_device(settings.device)
+    text = load_text_encoder(settings, device)
+    matrix = ItemMatrix(load_projection(text, settings.projection_file), device)
+    return Encoders(device, text, matrix, load_user_encoder(settings, matrix), load_categories(settings, text))
