@@ -1,0 +1,42 @@
+"""Features in [0, 1] and what they contribute, in whole millionths of the score."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from graph.ranking.codes import IntArray
+from graph.ranking.ragged import FloatArray
+
+Vectors = NDArray[np.float32]
+
+MILLIONTHS = 1_000_000
+"""Scores are integers in this unit until they are published: what is shown is what was compared, ties included."""
+
+_CHUNK = 4096  # vectors gathered at a time: both sides stay in the processor's cache
+
+
+def closeness(embeddings: Vectors, vectors: Vectors, users: IntArray, rows: IntArray) -> FloatArray:
+    """Return the cosine of each user's embedding with an item's vector, in [0, 1]; negative ones count as 0.
+
+    Both are of unit length, or zero when unknown. Every pair is computed on its own, so that the result does not
+    depend on the micro-batch.
+    """
+    cosines = np.empty(len(users), dtype=np.float32)
+    for start in range(0, len(users), _CHUNK):
+        part = slice(start, start + _CHUNK)
+        cosines[part] = np.einsum("ij,ij->i", embeddings[users[part]], vectors[rows[part]])
+    return np.clip(cosines.astype(np.float64), 0.0, 1.0)
+
+
+def share_of_largest(values: FloatArray, users: IntArray, size: int) -> FloatArray:
+    """Return values >= 0 over the user's largest, in [0, 1]."""
+    largest = np.zeros(size)
+    np.maximum.at(largest, users, values)
+    divisors = largest[users]
+    return np.divide(values, divisors, out=np.zeros_like(values), where=divisors > 0.0)
+
+
+def contributions(features: Sequence[tuple[float, FloatArray]], factor: FloatArray) -> IntArray:
+    """Return (features, candidates) int64: weight * feature * factor, rounded to millionths. The score is the sum."""
+    return np.stack([np.rint(factor * (weight * MILLIONTHS) * values).astype(np.int64) for weight, values in features])

@@ -1,0 +1,58 @@
+"""The two lists of a user, and why each item is on them."""
+
+import msgspec
+
+
+class Reason(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    """What one feature adds to an item's score, with the strongest path behind it.
+
+    ===================  ====================================================  =================
+    feature              path                                                  numbers
+    ===================  ====================================================  =================
+    BOUGHT_NEXT          user, category of interest, item's category, item     users, lift
+    VIEWED_NEXT          the same (cross-sell); user, anchor, item (up-sell)   users, lift; users
+    ITEM_BOUGHT_NEXT     user, item of the history, item                       users
+    ITEM_VIEWED_NEXT     the same                                              users
+    EMBEDDING            user, item
+    POPULAR              user, item
+    PRICE                user, anchor, item (up-sell)
+    ===================  ====================================================  =================
+
+    ``contribution`` is the whole feature's, in the score's unit, rounded to 6 decimals; ``users`` and ``lift`` are
+    those of the path's edge.
+    """
+
+    feature: str
+    contribution: float
+    path: tuple[str, ...]
+    users: int | None = None
+    lift: float | None = None
+
+
+class CrossSell(msgspec.Struct, frozen=True, gc=False):
+    """An item of another category. ``score`` is the sum of the contributions in ``because``."""
+
+    item_id: str
+    category: str | None
+    score: float
+    because: tuple[Reason, ...]
+
+
+class UpSell(msgspec.Struct, frozen=True, gc=False):
+    """A dearer item of the anchor's category, both prices in one currency. ``score`` as in :class:`CrossSell`."""
+
+    item_id: str
+    category: str
+    score: float
+    price: float
+    anchor_item_id: str
+    anchor_price: float
+    because: tuple[Reason, ...]
+
+
+class UserLists(msgspec.Struct, frozen=True, gc=False):
+    """Both lists of a user, best first."""
+
+    user_id: str
+    cross_sell: tuple[CrossSell, ...]
+    up_sell: tuple[UpSell, ...]

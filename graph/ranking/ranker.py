@@ -1,0 +1,143 @@
+"""The two lists of every user of a micro-batch, as a function of profiles, embeddings and the shop."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from graph.ranking.associations import AssociationIndex
+from graph.ranking.batch import ProfileBatch, gather_profiles
+from graph.ranking.codes import IntArray
+from graph.ranking.cross_candidates import cross_candidates
+from graph.ranking.diversity import Scored, choose
+from graph.ranking.features import Vectors, closeness, contributions, share_of_largest
+from graph.ranking.items import ItemIndex
+from graph.ranking.lists import CrossSell, UpSell, UserLists
+from graph.ranking.profile import UserProfile
+from graph.ranking.ragged import group_starts, sort_order
+from graph.ranking.reasons import cross_sell_lists, up_sell_lists
+from graph.ranking.settings import RankingSettings
+from graph.ranking.shop import Shop, ShopView
+from graph.ranking.up_candidates import up_candidates
+from graph.settings import ListSettings
+
+_MOST_USERS = 256
+_MOST_CELLS = 1 << 22  # users * categories that are held at a time
+
+
+class Ranker:
+    """Ranks users against the items and associations as they are at the call.
+
+    A user's lists do not depend on who else is in the micro-batch, nor on the order in which this replica read its
+    items and records.
+    """
+
+    def __init__(
+        self,
+        items: ItemIndex,
+        associations: AssociationIndex,
+        settings: ListSettings,
+        ranking: RankingSettings | None = None,
+    ) -> None:
+        self._settings = settings
+        self._ranking = ranking or RankingSettings()
+        self._items = items
+        self._view = ShopView(items, associations, settings, self._ranking)
+
+    def rank(
+        self, profiles: Sequence[UserProfile], embeddings: Vectors, vectors: Vectors, nearest: IntArray
+    ) -> list[UserLists]:
+        """Return both lists of each user, in the order of ``profiles``.
+
+        embeddings: (U, d) float32, unit or zero; vectors: (n, d) float32 by item row, unit or zero, n at least the
+        number of items; nearest: (U, k) int64 rows of the items closest to each embedding, -1 for none. Raises
+        ValueError when the shapes do not fit each other.
+        """
+        if len(embeddings) != len(profiles) or len(nearest) != len(profiles):
+            raise ValueError(f"{len(profiles)} profiles, {len(embeddings)} embeddings, {len(nearest)} rows of nearest")
+        if len(vectors) < len(self._items):
+            raise ValueError(f"{len(vectors)} vectors for {len(self._items)} items")
+        shop = self._view.current()
+        most = max(1, min(_MOST_USERS, _MOST_CELLS // max(1, len(self._items.categories))))
+        lists: list[UserLists] = []
+        for start in range(0, len(profiles), most):
+            part = slice(start, start + most)
+            lists += self._rank(shop, profiles[part], embeddings[part], vectors, nearest[part])
+        return lists
+
+    def _rank(
+        self, shop: Shop, profiles: Sequence[UserProfile], embeddings: Vectors, vectors: Vectors, nearest: IntArray
+    ) -> list[UserLists]:
+        batch = gather_profiles(profiles, shop, self._settings, self._ranking)
+        names = [profile.user_id for profile in profiles]
+        cross_sell = self._cross_sell(shop, batch, names, embeddings, vectors, nearest)
+        up_sell = self._up_sell(shop, batch, names, embeddings, vectors, nearest)
+        return [UserLists(*lists) for lists in zip(names, cross_sell, up_sell, strict=True)]
+
+    def _cross_sell(
+        self,
+        shop: Shop,
+        batch: ProfileBatch,
+        names: Sequence[str],
+        embeddings: Vectors,
+        vectors: Vectors,
+        nearest: IntArray,
+    ) -> list[tuple[CrossSell, ...]]:
+        settings = self._settings
+        found = cross_candidates(shop, batch, nearest, settings, self._ranking)
+        users, rows = found.users, found.rows
+        strongest = found.strongest[users]
+        association = np.divide(found.associations, strongest, out=np.zeros(len(users)), where=strongest > 0.0)
+        parts = contributions(
+            [
+                (settings.category_feature, association),
+                (settings.transition_feature, share_of_largest(found.transitions, users, batch.size)),
+                (settings.embedding_feature, closeness(embeddings, vectors, users, rows)),
+                (settings.popularity_feature, shop.shelves.popularity[rows]),
+            ],
+            batch.demoted[users, found.categories],
+        )
+        scored = Scored(batch.size, users, rows, found.categories, parts.sum(axis=0), shop.ranks[rows])
+        chosen = choose(
+            scored,
+            vectors,
+            length=settings.size,
+            cap=settings.max_per_category,
+            pool=self._ranking.pool,
+            novelty=settings.diversity,
+        )
+        return cross_sell_lists(shop, batch, names, found, parts, chosen)
+
+    def _up_sell(
+        self,
+        shop: Shop,
+        batch: ProfileBatch,
+        names: Sequence[str],
+        embeddings: Vectors,
+        vectors: Vectors,
+        nearest: IntArray,
+    ) -> list[tuple[UpSell, ...]]:
+        settings = self._settings
+        found = up_candidates(shop, batch, nearest, settings, self._ranking)
+        users, rows = found.users, found.rows
+        categories = batch.anchors.categories[found.anchors]
+        parts = contributions(
+            [
+                (settings.transition_feature, share_of_largest(found.transitions, users, batch.size)),
+                (settings.embedding_feature, closeness(embeddings, vectors, users, rows)),
+                (self._ranking.price_feature, found.gains),
+            ],
+            batch.demoted[users, categories],
+        )
+        scores = parts.sum(axis=0)
+        best_first = sort_order([users, rows, scores.max(initial=0) - scores, batch.anchors.places[found.anchors]])
+        best = best_first[group_starts((users * len(self._items) + rows)[best_first])]
+        scored = Scored(batch.size, users[best], rows[best], categories[best], scores[best], shop.ranks[rows[best]])
+        chosen = choose(
+            scored,
+            vectors,
+            length=settings.size,
+            cap=None,
+            pool=self._ranking.pool,
+            novelty=settings.diversity,
+        )
+        return up_sell_lists(shop, batch, names, found, parts, np.where(chosen >= 0, best[chosen], -1))

@@ -1,0 +1,142 @@
+"""From chosen candidates to the published lists: names instead of numbers, and a path for every contribution."""
+
+from collections.abc import Sequence
+from itertools import islice
+from typing import TypeVar
+
+import numpy as np
+
+from graph.model import Family
+from graph.ranking.batch import ProfileBatch
+from graph.ranking.codes import IntArray
+from graph.ranking.cross_candidates import CrossCandidates
+from graph.ranking.features import MILLIONTHS
+from graph.ranking.lists import CrossSell, Reason, UpSell
+from graph.ranking.ragged import first_of_largest, ranges
+from graph.ranking.shop import Shop
+from graph.ranking.steps import strongest_sources
+from graph.ranking.up_candidates import UpCandidates
+
+Entry = TypeVar("Entry", CrossSell, UpSell)
+
+
+Edge = tuple[str, str, int, float | None]
+"""Feature, name of the source, users, lift."""
+
+
+def cross_sell_lists(
+    shop: Shop, batch: ProfileBatch, names: Sequence[str], found: CrossCandidates, parts: IntArray, chosen: IntArray
+) -> list[tuple[CrossSell, ...]]:
+    """Return one list per user.
+
+    parts: (4, candidates) contributions of association, transitions, embedding, popularity; chosen: (users, length)
+    places in the candidates, -1 for none. A feature that says nothing of an item is left out; an item of which nothing
+    speaks is there for its popularity, however small.
+    """
+    picked = chosen[chosen >= 0]
+    columns = zip(
+        found.users[picked].tolist(),
+        shop.items.ids.names(found.rows[picked].tolist()),
+        found.categories[picked].tolist(),
+        (parts[:, picked].sum(axis=0) / MILLIONTHS).tolist(),
+        *(parts[:, picked] / MILLIONTHS).tolist(),
+        _association_edges(shop, batch, found, picked),
+        _transition_edges(shop, batch, found, picked),
+        strict=True,
+    )
+    entries = []
+    for user, item_id, code, score, association, transition, embedding, popularity, associated, stepped in columns:
+        name, category = names[user], shop.items.categories[code] if code >= 0 else None
+        because = []
+        if associated is not None and category is not None:
+            feature, source, users, lift = associated
+            because.append(Reason(feature, association, (name, source, category, item_id), users, lift))
+        if stepped is not None:
+            feature, source, users, _ = stepped
+            because.append(Reason(feature, transition, (name, source, item_id), users))
+        if embedding:
+            because.append(Reason("EMBEDDING", embedding, (name, item_id)))
+        if popularity or not because:
+            because.append(Reason("POPULAR", popularity, (name, item_id)))
+        entries.append(CrossSell(item_id, category, score, tuple(because)))
+    return _split(entries, chosen)
+
+
+def up_sell_lists(
+    shop: Shop, batch: ProfileBatch, names: Sequence[str], found: UpCandidates, parts: IntArray, chosen: IntArray
+) -> list[tuple[UpSell, ...]]:
+    """Return one list per user; parts: (3, candidates) contributions of transitions, embedding, price."""
+    items, anchors = shop.items, batch.anchors
+    picked = chosen[chosen >= 0]
+    origin, cells = found.anchors[picked], found.cells[picked]
+    of_edges = shop.item_steps.successors[Family.VIEWED_NEXT].users
+    columns = zip(
+        found.users[picked].tolist(),
+        items.ids.names(found.rows[picked].tolist()),
+        items.categories.names(anchors.categories[origin].tolist()),
+        items.prices[found.rows[picked]].tolist(),
+        [anchors.ids[anchor] for anchor in origin.tolist()],
+        anchors.prices[origin].tolist(),
+        [int(of_edges[cell]) if cell >= 0 else None for cell in cells.tolist()],
+        (parts[:, picked].sum(axis=0) / MILLIONTHS).tolist(),
+        *(parts[:, picked] / MILLIONTHS).tolist(),
+        strict=True,
+    )
+    entries = []
+    for user, item_id, category, price, anchor_id, anchor_price, users, score, transition, embedding, gain in columns:
+        name = names[user]
+        path = (name, anchor_id, item_id)
+        because = []
+        if users is not None:
+            because.append(Reason("VIEWED_NEXT", transition, path, users))
+        if embedding:
+            because.append(Reason("EMBEDDING", embedding, (name, item_id)))
+        if gain or not because:
+            because.append(Reason("PRICE", gain, path))
+        entries.append(UpSell(item_id, category, score, price, anchor_id, anchor_price, tuple(because)))
+    return _split(entries, chosen)
+
+
+def _split(entries: Sequence[Entry], chosen: IntArray) -> list[tuple[Entry, ...]]:
+    left = iter(entries)
+    return [tuple(islice(left, count)) for count in (chosen >= 0).sum(axis=1).tolist()]
+
+
+def _association_edges(shop: Shop, batch: ProfileBatch, found: CrossCandidates, picked: IntArray) -> list[Edge | None]:
+    reached = np.flatnonzero(found.associations[picked] > 0.0)
+    users, categories = found.users[picked[reached]], found.categories[picked[reached]]
+    sources, edges = strongest_sources(shop, batch, users, categories)
+    associations = shop.category_steps.associations
+    lines: list[Edge | None] = [None] * len(picked)
+    for place, bought, source, crowd, lift in zip(
+        reached.tolist(),
+        associations.bought[edges].tolist(),
+        shop.associations.categories.names(sources.tolist()),
+        associations.users[edges].tolist(),
+        associations.lift[edges].tolist(),
+        strict=True,
+    ):
+        lines[place] = "BOUGHT_NEXT" if bought else "VIEWED_NEXT", source, crowd, lift
+    return lines
+
+
+def _transition_edges(shop: Shop, batch: ProfileBatch, found: CrossCandidates, picked: IntArray) -> list[Edge | None]:
+    reached = np.flatnonzero(found.transitions[picked] > 0.0)
+    steps = found.steps
+    merged, owners = ranges(found.first[picked[reached]], found.count[picked[reached]])
+    followed = found.order[merged]
+    is_step = followed < len(steps.values)
+    followed, owners = followed[is_step], owners[is_step]
+    best = followed[first_of_largest(steps.values[followed], owners)]
+    viewed, bought = (shop.item_steps.successors[family].users for family in (Family.VIEWED_NEXT, Family.BOUGHT_NEXT))
+    lines: list[Edge | None] = [None] * len(picked)
+    for place, by_purchase, anchor, cell in zip(
+        reached.tolist(),
+        steps.bought[best].tolist(),
+        steps.anchors[best].tolist(),
+        steps.cells[best].tolist(),
+        strict=True,
+    ):
+        feature, users = ("ITEM_BOUGHT_NEXT", bought) if by_purchase else ("ITEM_VIEWED_NEXT", viewed)
+        lines[place] = feature, batch.anchors.ids[anchor], int(users[cell]), None
+    return lines

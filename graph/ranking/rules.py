@@ -1,0 +1,27 @@
+"""What may stand on a list at all."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from graph.ranking.batch import ProfileBatch
+from graph.ranking.codes import IntArray
+from graph.ranking.ragged import BoolArray, is_among
+from graph.ranking.shop import Shop
+
+
+def not_owned(shop: Shop, batch: ProfileBatch, users: IntArray, rows: IntArray) -> BoolArray:
+    """Say whether the user has not bought the item within the settings' time."""
+    return ~is_among(users * len(shop.items) + rows, batch.owned)
+
+
+def away_from_home(batch: ProfileBatch, users: IntArray, categories: NDArray[np.integer]) -> BoolArray:
+    """Say whether a category is neither among the user's strongest interests nor that of the user's latest item."""
+    at_home: BoolArray = (batch.home[users] == categories[:, None]).any(axis=1)
+    return ~at_home
+
+
+def owned_rows(shop: Shop, batch: ProfileBatch, user: int) -> IntArray:
+    """Return the rows that a user bought recently."""
+    size = len(shop.items)
+    first, last = np.searchsorted(batch.owned, [user * size, (user + 1) * size])
+    return batch.owned[first:last] - user * size

@@ -1,0 +1,25 @@
+"""How far the ranker looks for candidates, and how it scales what it finds."""
+
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt
+
+
+class RankingSettings(BaseModel):
+    """Bounds and exponents of the ranking core; the weights and rules of the lists are in ListSettings."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    interest_sources: PositiveInt = Field(10, description="Strongest interests that category associations start from.")
+    home_interests: PositiveInt = Field(3, description="Strongest interests whose categories are not 'other' ones.")
+    target_categories: PositiveInt = Field(5, description="Associated categories whose items become candidates.")
+    items_per_category: PositiveInt = Field(20, description="Most popular items taken from such a category.")
+    category_successors: PositiveInt = Field(50, description="Strongest associations kept per category.")
+    history_items: PositiveInt = Field(10, description="Latest distinct items that item transitions start from.")
+    history_decay: float = Field(0.7, gt=0, le=1, description="Each older distinct item counts this much less.")
+    item_successors: PositiveInt = Field(100, description="Heaviest transitions followed per item and family.")
+    source_exponent: float = Field(0.5, ge=0, le=1, description="Damps items that lead to much: (out + 1)^-x.")
+    target_exponent: float = Field(0.25, ge=0, le=1, description="Damps items that much leads to: (in + 1)^-x.")
+    viewed_factor: float = Field(0.5, ge=0, le=1, description="What a VIEWED_NEXT counts against a BOUGHT_NEXT.")
+    popular_items: PositiveInt = Field(60, description="Popular items offered to every user, spread over categories.")
+    band_items: PositiveInt = Field(40, description="Items taken from the middle of an anchor's price band.")
+    price_feature: PositiveFloat = Field(0.2, description="Weight of a moderate gain in price (up-sell).")
+    pool: PositiveInt = Field(50, description="Best candidates among which diversity chooses.")

@@ -1,0 +1,157 @@
+"""The catalogue and the associations in one numbering: what every user of a micro-batch is ranked against."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+import numpy as np
+
+from graph.model import Family, Level
+from graph.ranking.associations import AssociationIndex
+from graph.ranking.category_associations import CategoryAssociations
+from graph.ranking.codes import Alignment, IntArray
+from graph.ranking.items import ItemIndex
+from graph.ranking.levels import AssociationLevel, marginal_weights
+from graph.ranking.ragged import FloatArray, sort_order
+from graph.ranking.settings import RankingSettings
+from graph.ranking.shelves import PriceShelves, Shelves, fill_price_shelves, fill_shelves
+from graph.ranking.successors import SuccessorRows
+from graph.settings import ListSettings
+
+Part = TypeVar("Part")
+
+
+@dataclass(frozen=True, slots=True)
+class CategorySteps:
+    """Associations that end in a category of the catalogue.
+
+    starts: (association categories + 1,) by source; sorted by source, then category. categories: catalogue codes;
+    scores; edges: where each is in ``associations``; keys: source * (catalogue categories) + category, ascending.
+    """
+
+    associations: CategoryAssociations
+    starts: IntArray
+    categories: IntArray
+    scores: FloatArray
+    edges: IntArray
+    keys: IntArray
+
+
+@dataclass(frozen=True, slots=True)
+class ItemSteps:
+    """Item transitions with what it takes to follow them to listed items that have a category.
+
+    rows, categories: (nodes,) of the catalogue, categories -1 where a node cannot be listed. A transition's strength
+    is weight * source_scales[source] * target_scales[target]: the decayed weight, damped by how much leaves its
+    source and how much reaches its target.
+    """
+
+    successors: dict[Family, SuccessorRows]
+    source_scales: dict[Family, FloatArray]
+    target_scales: dict[Family, FloatArray]
+    rows: IntArray
+    categories: IntArray
+
+
+@dataclass(frozen=True, slots=True)
+class Shop:
+    """See the module. Valid until items or associations change."""
+
+    items: ItemIndex
+    associations: AssociationIndex
+    ranks: IntArray
+    shelves: Shelves
+    prices: PriceShelves
+    category_steps: CategorySteps
+    item_steps: ItemSteps
+
+
+class _Kept(Generic[Part]):
+    def __init__(self, build: Callable[[], Part]) -> None:
+        self._build = build
+        self._kept: tuple[tuple[int, ...], Part] | None = None
+
+    def at(self, *versions: int) -> Part:
+        if self._kept is None or self._kept[0] != versions:
+            self._kept = versions, self._build()
+        return self._kept[1]
+
+
+class ShopView:
+    """Builds the :class:`Shop`, each part again only after what it is made of has changed."""
+
+    def __init__(
+        self, items: ItemIndex, associations: AssociationIndex, settings: ListSettings, ranking: RankingSettings
+    ) -> None:
+        self._items = items
+        self._associations = associations
+        self._settings = settings
+        self._ranking = ranking
+        self._rows_of_nodes = Alignment(associations.level(Level.ITEM).nodes, items.ids)
+        self._catalogue_categories = Alignment(associations.categories, items.categories)
+        self._kept_shelves = _Kept(self._shelves)
+        self._kept_prices = _Kept(lambda: fill_price_shelves(items))
+        self._kept_category_steps = _Kept(self._category_steps)
+        self._kept_item_steps = _Kept(self._item_steps)
+
+    def current(self) -> Shop:
+        """Return the shop as it is now."""
+        catalogue = self._items.version
+        of_categories = self._associations.level(Level.CATEGORY).version
+        of_items = self._associations.level(Level.ITEM).version
+        return Shop(
+            items=self._items,
+            associations=self._associations,
+            ranks=self._items.ids.ranks(),
+            shelves=self._kept_shelves.at(catalogue, of_items),
+            prices=self._kept_prices.at(catalogue),
+            category_steps=self._kept_category_steps.at(catalogue, of_categories),
+            item_steps=self._kept_item_steps.at(catalogue, of_items),
+        )
+
+    def _shelves(self) -> Shelves:
+        weights = np.zeros(len(self._items))
+        rows = self._rows_of_nodes.codes()
+        weights[rows[rows >= 0]] = marginal_weights(self._associations.level(Level.ITEM))[rows >= 0]
+        settings = self._settings
+        return fill_shelves(self._items, weights, settings.size, settings.max_per_category, self._ranking.popular_items)
+
+    def _category_steps(self) -> CategorySteps:
+        associations = self._associations.category_associations()
+        sources = np.repeat(np.arange(len(associations.starts) - 1), np.diff(associations.starts))
+        categories = self._catalogue_categories.codes()[associations.targets]
+        edges = np.flatnonzero(categories >= 0)
+        edges = edges[sort_order([sources[edges], categories[edges]])]
+        sources, categories = sources[edges], categories[edges]
+        return CategorySteps(
+            associations=associations,
+            starts=np.searchsorted(sources, np.arange(len(associations.starts))),
+            categories=categories,
+            scores=associations.scores[edges],
+            edges=edges,
+            keys=sources * len(self._items.categories) + categories,
+        )
+
+    def _item_steps(self) -> ItemSteps:
+        level = self._associations.level(Level.ITEM)
+        rows = self._rows_of_nodes.codes()
+        categories = np.full(len(rows), -1, dtype=np.int64)
+        listed = np.flatnonzero(rows >= 0)
+        listed = listed[self._items.listed[rows[listed]]]
+        categories[listed] = self._items.category_codes[rows[listed]]
+        for successors in level.rows.values():
+            successors.reserve(len(rows))
+        return ItemSteps(
+            successors=level.rows,
+            source_scales={family: self._source_scale(level, family) for family in Family},
+            target_scales={family: self._target_scale(level, family) for family in Family},
+            rows=rows,
+            categories=categories,
+        )
+
+    def _source_scale(self, level: AssociationLevel, family: Family) -> FloatArray:
+        marginals = level.marginals(family)
+        return marginals.factors * (marginals.outgoing + 1.0) ** -self._ranking.source_exponent
+
+    def _target_scale(self, level: AssociationLevel, family: Family) -> FloatArray:
+        return (level.marginals(family).incoming + 1.0) ** -self._ranking.target_exponent

@@ -1,0 +1,90 @@
+"""From users' latest items along item transitions, and from their interests along category associations."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from graph.model import Family
+from graph.ranking.batch import UNKNOWN, ProfileBatch
+from graph.ranking.codes import ABSENT, IntArray
+from graph.ranking.ragged import BoolArray, FloatArray, first_of_largest, ranges
+from graph.ranking.shop import Shop
+
+
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """Item transitions followed from anchors to listed items.
+
+    anchors: places in the batch's anchors; rows: items reached; values: strength times the anchor's decay; cells:
+    where each transition is in its family's successors; bought: its family.
+    """
+
+    anchors: IntArray
+    rows: IntArray
+    values: FloatArray
+    cells: IntArray
+    bought: BoolArray
+
+
+def follow_items(
+    shop: Shop, batch: ProfileBatch, chosen: IntArray, family: Family, factor: float, most: int, *, within: bool
+) -> Steps:
+    """Follow the ``most`` heaviest transitions of each chosen anchor that has a category.
+
+    ``within``: to items of the anchor's category, else to those of others. ``factor`` scales the strength.
+    """
+    items, successors = shop.item_steps, shop.item_steps.successors[family]
+    anchors = batch.anchors
+    chosen = chosen[(anchors.nodes[chosen] != ABSENT) & (anchors.categories[chosen] != UNKNOWN)]
+    starts, lengths = successors.spans(anchors.nodes[chosen])
+    cells, owners = ranges(starts, np.minimum(lengths, most))
+    reached = items.categories[successors.targets[cells]]
+    here = anchors.categories[chosen][owners]
+    kept = np.flatnonzero((reached >= 0) & ((reached == here) == within))
+    cells, owners = cells[kept], chosen[owners[kept]]
+    targets = successors.targets[cells]
+    scales = items.source_scales[family][anchors.nodes[owners]] * anchors.decays[owners] * factor
+    values = successors.weights[cells] * items.target_scales[family][targets] * scales
+    bought = np.full(len(cells), family is Family.BOUGHT_NEXT)
+    return Steps(owners, items.rows[targets], values, cells, bought)
+
+
+def join_steps(parts: Sequence[Steps]) -> Steps:
+    """Return the steps of all parts, one after the other."""
+    return Steps(
+        np.concatenate([part.anchors for part in parts]),
+        np.concatenate([part.rows for part in parts]),
+        np.concatenate([part.values for part in parts]),
+        np.concatenate([part.cells for part in parts]),
+        np.concatenate([part.bought for part in parts]),
+    )
+
+
+def category_strengths(shop: Shop, batch: ProfileBatch) -> FloatArray:
+    """Return (users, categories): sum over a user's interests c of I(c) * A(c -> c'), c' never c itself."""
+    steps, interests = shop.category_steps, batch.interests
+    size = len(shop.items.categories)
+    starts = steps.starts[interests.sources]
+    edges, owners = ranges(starts, steps.starts[interests.sources + 1] - starts)
+    keys = interests.users[owners] * size + steps.categories[edges]
+    values = interests.weights[owners] * steps.scores[edges]
+    strengths = np.bincount(keys, weights=values, minlength=batch.size * size)
+    return np.asarray(strengths, dtype=np.float64).reshape(batch.size, size)
+
+
+def strongest_sources(
+    shop: Shop, batch: ProfileBatch, users: IntArray, categories: IntArray
+) -> tuple[IntArray, IntArray]:
+    """Return, for each (user, category) that some interest leads to: the strongest interest's source code, its edge.
+
+    Edges are places in the category associations.
+    """
+    steps, interests = shop.category_steps, batch.interests
+    first = np.searchsorted(interests.users, users)
+    chosen, owners = ranges(first, np.searchsorted(interests.users, users, side="right") - first)
+    keys = interests.sources[chosen] * len(shop.items.categories) + categories[owners]
+    places = np.minimum(np.searchsorted(steps.keys, keys), max(len(steps.keys) - 1, 0))
+    values = np.where(steps.keys[places] == keys, interests.weights[chosen] * steps.scores[places], -1.0)
+    best = first_of_largest(values, owners)
+    return interests.sources[chosen[best]], steps.edges[places[best]]
