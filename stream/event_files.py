@@ -139,8 +139,9 @@ def _read_lines(path: Path, key_of: Callable[[bytes], bytes | None]) -> Iterator
 def _read_csv(
     path: Path, reader: Callable[[list[str]], Callable[[list[str]], tuple[bytes | None, bytes]]]
 ) -> Iterator[NumberedMessage]:
-    with _open(path) as binary, io.TextIOWrapper(binary, encoding="utf-8-sig", newline="") as text:
-        rows = csv.reader(text)
+    with _open(path) as file:
+        # Line by line, so that an error in the encoding is told with its line.
+        rows = csv.reader(line.decode("utf-8" if index else "utf-8-sig") for index, line in enumerate(file))
         try:
             columns = next(rows, None)
             if columns is None:
@@ -162,8 +163,8 @@ def _event_row(path: Path, columns: list[str], shift_ms: int) -> Callable[[list[
 
     def message(row: list[str]) -> tuple[bytes | None, bytes]:
         event = {name: read(row[index]) for index, name, read in known if index < len(row) and row[index]}
-        if "type" in columns:
-            event["kind"] = _TYPES.get(event.get("kind", ""), event.get("kind"))
+        if "type" in columns and event.get("kind") in _TYPES:
+            event["kind"] = _TYPES[event["kind"]]
         if shift_ms and isinstance(event.get("occurred_at"), int):
             event["occurred_at"] += shift_ms
         key = event.get("user_id") or event.get("anonymous_id")
