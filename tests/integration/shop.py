@@ -75,7 +75,8 @@ def make_shop(seed: int, events: int, users: int = 60, items: int = 80, categori
         elif roll < 0.20 and bought:
             buyer, item, order, bought_at = random_.choice(bought)
             with_order = random_.random() < 0.6
-            event = _event(f"e{n}", "refund", buyer, item, bought_at + random_.randint(0, 5 * DAY_MS))
+            refunded_at = min(now - 1000, bought_at + random_.randint(0, 5 * DAY_MS))
+            event = _event(f"e{n}", "refund", buyer, item, refunded_at)
             if with_order:
                 event["order_id"] = order
             shop.messages.append(_native(shop, event))
