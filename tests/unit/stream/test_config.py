@@ -60,7 +60,7 @@ def test_every_setting_has_a_description_and_its_variable() -> None:
 
 
 def test_every_variable_sets_its_key(monkeypatch: pytest.MonkeyPatch) -> None:
-    expected = {}
+    expected: dict[str, object] = {}
     for section in describe_settings(Settings()):
         for key in section.keys:
             if isinstance(key.value, bool):
