@@ -6,7 +6,7 @@ Pure: nothing here sends or receives.
 import hashlib
 import re
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
 import msgspec
 from aiokafka import ConsumerRecord
@@ -61,8 +61,7 @@ def dead_letter(record: ConsumerRecord, rejected: Rejected, dead_letter_topic: s
     """Return what to publish for a consumed record that was refused."""
     letter = describe(rejected, record.topic, record.partition, record.offset)
     key, value, headers = build_dead_letter(letter, record.key, record.value, record.headers)
-    # Kafka's headers may be null, and stay so.
-    return Outgoing(dead_letter_topic, key, value, headers=cast("list[tuple[str, bytes]]", headers))
+    return Outgoing(dead_letter_topic, key, value, headers=headers)
 
 
 def describe(rejected: Rejected, topic: str, partition: int, offset: int) -> DeadLetter:

@@ -49,7 +49,7 @@ class Log:
         key: bytes | None,
         value: bytes | None,
         partition: int | None = None,
-        headers: Iterable[tuple[str, bytes]] = (),
+        headers: Iterable[tuple[str, bytes | None]] = (),
         timestamp: int | None = None,
     ) -> None:
         """Append one record; without a partition the key decides, without a key the turn."""

@@ -31,7 +31,7 @@ class Outgoing(msgspec.Struct, frozen=True):
     key: bytes | None
     value: bytes | None
     partition: int | None = None
-    headers: Sequence[tuple[str, bytes]] = ()
+    headers: Sequence[tuple[str, bytes | None]] = ()
     timestamp: int | None = None
 
 

@@ -75,12 +75,14 @@ class TrackerSettings(_Section):
     """What intake accepts."""
 
     category_separator: str = Field(">", min_length=1, description="Separates labels in a category text.")
-    max_message_bytes: PositiveInt = Field(1_000_000, description="Larger events are dead letters, by hash.")
+    max_message_bytes: PositiveInt = Field(1_000_000, description="Larger events are dead letters.")
     max_ahead_seconds: NonNegativeFloat = Field(300.0, description="Later than clock and record by more is refused.")
     max_late_seconds: PositiveFloat | None = Field(
         None, description="Older interactions are counted late; unset: never."
     )
-    segment_item_field: str = Field("product_id", description="`product_id` or `sku`: which one is our item.")
+    segment_item_field: str = Field(
+        "product_id", pattern="^(product_id|sku)$", description="Which one is our item: product_id or sku."
+    )
 
 
 class WorkerSettings(_Section):

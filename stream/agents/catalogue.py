@@ -21,7 +21,7 @@ from graph.model import ItemRow
 from stream.batchpath import Records
 from stream.bundles import FORMAT, ItemRecord, encode
 from stream.catalogue import Removal, decode_row
-from stream.deadletter import dead_letter
+from stream.deadletter import dead_letter, parse_dead_letter
 from stream.knowledge import Knowledge
 from stream.ledgered import LedgeredAgent, Outbox
 from stream.publisher import Outgoing
@@ -61,9 +61,8 @@ class CatalogueAgent(LedgeredAgent):
         rows, removed, refused, partition_of_item = self._decode(records)
         await self.publisher.publish(refused)
         for message in refused:
-            headers = dict(message.headers)
-            labels = headers["dlq.errors.stage"].decode(), headers["dlq.errors.reason"].decode()
-            self.metrics.dead_letters.labels(*labels).inc()
+            letter = parse_dead_letter(message.headers)
+            self.metrics.dead_letters.labels(letter.stage, letter.reason).inc()
         known = {item_id: self._with_known_vector(row) for item_id, row in rows.items()}
         pending = [item_id for item_id, record in known.items() if not record.vector]
         applied = {p: batch[-1].offset + 1 for p, batch in records.items()}

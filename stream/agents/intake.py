@@ -16,7 +16,7 @@ from graph.failpoints import failpoint
 from graph.model import Interaction
 from stream.batchpath import Records
 from stream.bundles import FORMAT, Bundle, Entry, encode
-from stream.deadletter import dead_letter
+from stream.deadletter import dead_letter, parse_dead_letter
 from stream.metrics import Metrics
 from stream.partitioning import partition_of
 from stream.pseudonyms import Pseudonyms
@@ -122,9 +122,8 @@ class IntakeAgent:
         return tuple(self._pseudonyms.apply(interaction) for interaction in found.interactions)
 
     def _count_dead_letter(self, message: Outgoing) -> None:
-        headers = dict(message.headers)
-        stage, reason = headers["dlq.errors.stage"].decode(), headers["dlq.errors.reason"].decode()
-        self._metrics.dead_letters.labels(stage, reason).inc()
+        letter = parse_dead_letter(message.headers)
+        self._metrics.dead_letters.labels(letter.stage, letter.reason).inc()
 
 
 def _bundles(sources: tuple[str, ...], entries: list[Entry]) -> list[bytes]:

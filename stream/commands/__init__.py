@@ -5,7 +5,6 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-import click
 import typer
 from typer.core import TyperGroup
 from typer.main import get_command
@@ -20,6 +19,7 @@ COMMANDS = {
     "validate": "check a file of events without sending any",
     "show": "a user's or a category's part of the graph",
     "refresh": "rank users again and publish their lists",
+    "evaluate": "measure the lists against a shop's own past, and against baselines",
     "train": "fit what the encoders need",
     "doctor": "check broker, topics, graph, model, device",
     "schema": "the contracts as JSON Schema",
@@ -31,21 +31,28 @@ COMMANDS = {
 class LazyCommands(TyperGroup):
     """Imports a command's module when it is called: `--help` and `config` do not wait for torch."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
+    def list_commands(self, ctx: Any) -> list[str]:
         """Return the commands in the order of the table."""
         return list(COMMANDS)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """Import one command."""
         if cmd_name not in COMMANDS:
             return None
         if ctx.resilient_parsing or "--help" in sys.argv[1:2] or not sys.argv[1:]:
-            return click.Command(cmd_name, short_help=COMMANDS[cmd_name])
+            return _listed(cmd_name)
         module = importlib.import_module(f"stream.commands.{cmd_name}")
         return _as_command(module, cmd_name)
 
 
-def _as_command(module: Any, name: str) -> click.Command:
+def _listed(name: str) -> Any:
+    """Return a command that only the list of `--help` sees."""
+    app = typer.Typer(add_completion=False)
+    app.command(name, short_help=COMMANDS[name])(lambda: None)
+    return get_command(app)
+
+
+def _as_command(module: Any, name: str) -> Any:
     app = getattr(module, "app", None)
     if not isinstance(app, typer.Typer):
         app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
