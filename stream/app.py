@@ -26,6 +26,7 @@ from stream.health import Health, HealthServer
 from stream.knowledge import Knowledge
 from stream.membership import InstanceLock, default_state_dir
 from stream.metrics import Metrics
+from stream.originals import KafkaOriginals
 from stream.preflight import TopicFacts, wait_for_store
 from stream.publisher import Publisher
 from stream.refresher import Refresher
@@ -176,7 +177,11 @@ def build_handler(role: Role, parts: Parts) -> BatchHandler:
         names = {p: f"{facts.ids[topics.bundles]}/{p}" for p in range(facts.partitions[topics.bundles])}
         refresher = Refresher(parts.knowledge, parts.encoders.user, parts.thread, settings.graph, parts.metrics)
         return InterestAgent(topics.bundles, *common).equip(
-            refresher, (parts.items, parts.associations), names, facts.partitions[topics.transitions]
+            refresher,
+            (parts.items, parts.associations),
+            names,
+            facts.partitions[topics.transitions],
+            KafkaOriginals(settings),
         )
     if role is Role.ASSOCIATION:
         return AssociationAgent(topics.transitions, *common).equip(

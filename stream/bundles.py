@@ -59,8 +59,8 @@ class DeltaMessage(msgspec.Struct, frozen=True, array_like=True):
     causes: tuple[tuple[int, tuple[Delta, ...]], ...] = ()
 
 
-PARTS = 1024
-"""A bundle that had to be applied in parts has at most so many."""
+PARTS = 1 << 20
+"""Numbers for the parts of a bundle that had to be applied in parts: room for twenty halvings."""
 
 
 def delta_cause(offset: int, part: int = PARTS - 1) -> int:

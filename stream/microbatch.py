@@ -17,11 +17,33 @@ from graph.model import Interaction
 from graph.ranking.profile import HistoryItem, UserProfile
 from graph.settings import GraphSettings
 from graph.transitions import Delta
-from stream.bundles import Bundle, delta_cause
+from stream.bundles import PARTS, Bundle, delta_cause
 from stream.users import CachedUser
 
 ENCODED_HISTORY = 50
 """Positions of a history that the user encoder sees."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A bundle, or a part of one: ``number`` orders the parts of a bundle, the last of which completes it.
+
+    Numbers above ``after`` and up to ``number`` are this part's own, to give to its halves.
+    """
+
+    offset: int
+    bundle: Bundle
+    number: int = PARTS - 1
+    after: int = -1
+
+    @property
+    def completes(self) -> bool:
+        """Tell whether nothing of the bundle is left after this."""
+        return self.number == PARTS - 1
+
+
+Parts = dict[int, list[Part]]
+"""Parts by partition, in the order of their places."""
 
 
 @dataclass(slots=True)
@@ -46,34 +68,34 @@ class Advanced:
     refreshed: int = 0
 
 
-def users_of(bundles: Mapping[int, Sequence[tuple[int, Bundle]]]) -> set[str]:
+def users_of(parts: Parts) -> set[str]:
     """Return every user that the bundles are about."""
     found: set[str] = set()
-    for batch in bundles.values():
-        for _, bundle in batch:
-            found.update(entry.interaction.user_id for entry in bundle.entries)
-            found.update(bundle.refresh)
+    for batch in parts.values():
+        for part in batch:
+            found.update(entry.interaction.user_id for entry in part.bundle.entries)
+            found.update(part.bundle.refresh)
     return found
 
 
 def advance_users(
-    bundles: Mapping[int, Sequence[tuple[int, Bundle]]],
+    parts: Parts,
     users: dict[str, CachedUser],
     starts: Mapping[int, Progress],
     category_of: CategoryOf,
     settings: GraphSettings,
 ) -> Advanced:
-    """Apply bundles (partition -> (offset, bundle), ascending) to their users, in place.
+    """Apply bundles to their users, in place.
 
     Interactions at or below their source's last cause are redeliveries by intake and count as duplicates. Deltas are
     computed bundle by bundle, so that batch borders leave no trace in them. A refresh names only existing users.
     """
     done = Advanced({}, {}, dict(starts), [])
-    for partition, batch in bundles.items():
+    for partition, batch in parts.items():
         progress = done.progress[partition]
-        for offset, bundle in batch:
-            fresh = _fresh_interactions(bundle, progress, done)
-            for user_id in bundle.refresh:
+        for part in batch:
+            fresh = _fresh_interactions(part.bundle, progress, done)
+            for user_id in part.bundle.refresh:
                 if users[user_id].state.events and user_id not in fresh:
                     fresh[user_id] = []
                     done.refreshed += 1
@@ -89,8 +111,8 @@ def advance_users(
                     done.users[user_id] = user
                     done.partition_of[user_id] = partition
             if deltas:
-                progress.deltas.append((delta_cause(offset), deltas))
-            progress.applied = offset + 1
+                progress.deltas.append((delta_cause(part.offset, part.number), deltas))
+            progress.applied = part.offset + 1 if part.completes else part.offset
     return done
 
 

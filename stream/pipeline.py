@@ -20,6 +20,7 @@ from stream.batchpath import BatchHandler
 from stream.encoding import Encoders
 from stream.knowledge import Knowledge
 from stream.metrics import Metrics
+from stream.originals import unappliable
 from stream.partitioning import partition_of
 from stream.publisher import Outgoing
 from stream.refresher import Refresher
@@ -112,10 +113,17 @@ class Pipeline:
                 self.knowledge, encoders.text, self.thread, encoders.categories
             ),
             IntakeAgent(self.log, settings, self.metrics, clock, topics.interactions, topics.partitions),
-            InterestAgent(topics.bundles, *common).equip(refresher, self._followers, names, topics.partitions),
+            InterestAgent(topics.bundles, *common).equip(
+                refresher, self._followers, names, topics.partitions, self._original
+            ),
             AssociationAgent(topics.transitions, *common).equip(self.knowledge, topics.partitions),
         )
         self._positions: dict[str, list[int]] = {}
+
+    async def _original(self, source: str, offset: int, error: Exception) -> Outgoing:
+        topics = self.settings.topics
+        record = self.log.topics[topics.interactions][int(source.rpartition("/")[2])][offset]
+        return unappliable(record, error, topics.dead_letters)
 
     async def start(self) -> None:
         """Claim everything."""
@@ -128,6 +136,11 @@ class Pipeline:
         """Release the encoder's thread and the store."""
         await self.thread.close()
         await self.store.close()
+
+    def skip_to(self, topic: str, positions: Mapping[int, int]) -> None:
+        """Go on from these offsets of an agent's topic, as a worker does that reads them from the ledger."""
+        for partition, offset in positions.items():
+            self._positions[topic][partition] = max(offset, 0)
 
     async def drain(self) -> None:
         """Run the agents until no topic has a record that its agent has not applied or holds for its next flush."""

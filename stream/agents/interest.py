@@ -8,12 +8,14 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from graph.store import UserWrite
 from graph.transitions import Delta
+from stream.agents.isolation import Isolation, Originals, slices
 from stream.agents.waiting import WaitingUsers
 from stream.batchpath import Records
 from stream.bundles import FORMAT, Bundle, DeltaMessage, decode_bundle, encode
+from stream.deadletter import parse_dead_letter
 from stream.knowledge import EVERY_ITEM
-from stream.ledgered import LedgeredAgent, Outbox
-from stream.microbatch import Advanced, Progress, advance_users, users_of
+from stream.ledgered import LedgeredAgent, Outbox, decode_outbox
+from stream.microbatch import Advanced, Part, Parts, Progress, advance_users, users_of
 from stream.partitioning import partition_of
 from stream.publisher import Outgoing
 from stream.refresher import Refresher
@@ -22,8 +24,6 @@ from stream.users import CachedUser, UserCache, loaded_user
 
 log = logging.getLogger(__name__)
 
-Bundles = dict[int, list[tuple[int, Bundle]]]
-
 
 class InterestAgent(LedgeredAgent):
     """Consumes bundles. See the module and docs/architecture.md."""
@@ -31,15 +31,22 @@ class InterestAgent(LedgeredAgent):
     role = "interest"
 
     def equip(
-        self, refresher: Refresher, replicas: Sequence[Follower], source_name: Mapping[int, str], transitions: int
+        self,
+        refresher: Refresher,
+        replicas: Sequence[Follower],
+        source_name: Mapping[int, str],
+        transitions: int,
+        originals: Originals,
     ) -> "InterestAgent":
         """Give it what it ranks with. ``source_name``: partition -> its name as a source of deltas."""
         self.refresher = refresher
         self.replicas = replicas
         self.source_name = source_name
         self.transition_partitions = transitions
+        self.originals = originals
         self.cache = UserCache(self.settings.worker.cached_users)
         self.waiting = WaitingUsers(refresher.knowledge)
+        self.isolation = Isolation(self._skip)
         self._stubs: set[str] = set()
         return self
 
@@ -55,11 +62,11 @@ class InterestAgent(LedgeredAgent):
 
     async def handle(self, records: Records) -> Mapping[int, int]:
         """Apply bundles in slices of at most worker.max_batch_events interactions."""
-        bundles = {
-            p: [(record.offset, decode_bundle(record.value)) for record in batch] for p, batch in records.items()
+        parts = {
+            p: [Part(record.offset, decode_bundle(record.value)) for record in batch] for p, batch in records.items()
         }
-        for batch in _slices(bundles, self.settings.worker.max_batch_events):
-            await self._apply_slice(batch)
+        for batch in slices(parts, self.settings.worker.max_batch_events):
+            await self.isolation.apply(batch, self._apply_slice)
         await self._refresh_resolved()
         return {p: self.ledgers[p].applied for p in records}
 
@@ -77,21 +84,35 @@ class InterestAgent(LedgeredAgent):
 
     # -- one slice --------------------------------------------------------------------------------------------------
 
-    async def _apply_slice(self, bundles: Bundles) -> None:
+    async def _apply_slice(self, parts: Parts) -> None:
         started = time.monotonic()
-        if any(bundle.refresh for batch in bundles.values() for _, bundle in batch):
+        if any(part.bundle.refresh for batch in parts.values() for part in batch):
             await asyncio.gather(*(replica.catch_up() for replica in self.replicas))
-        names = users_of(bundles)
+        names = users_of(parts)
         try:
             users = await self._load(names)
-            starts = {p: Progress(self.ledgers[p].applied, self.sources[p]) for p in bundles}
+            starts = {p: Progress(self.ledgers[p].applied, self.sources[p]) for p in parts}
             with self.metrics.stage.labels(self.role, "advance").time():
                 category_of = self.refresher.knowledge.items.category_of
-                done = advance_users(bundles, users, starts, category_of, self.settings.graph)
+                done = advance_users(parts, users, starts, category_of, self.settings.graph)
             await self._write_and_publish(done, started)
         except BaseException:
             self.cache.drop(names)
             raise
+
+    async def _skip(self, partition: int, part: Part, error: Exception) -> None:
+        """Send one message that cannot be applied to the dead letters, and move on past it."""
+        entry = part.bundle.entries[0]
+        source = part.bundle.sources[entry.source]
+        letter = await self.originals(source, entry.offset, error)
+        await self.publisher.publish([letter])
+        parsed = parse_dead_letter(letter.headers)
+        self.metrics.dead_letters.labels(parsed.stage, parsed.reason).inc()
+        self.metrics.rejected.labels(parsed.stage, parsed.reason).inc(len(part.bundle.entries))
+        sources = {**self.sources[partition], source: max(entry.offset, self.sources[partition].get(source, -1))}
+        applied = part.offset + 1 if part.completes else part.offset
+        moves = {partition: (applied, sources, decode_outbox(self.ledgers[partition].outbox))}
+        await self.commit(moves, lambda commit: self.store.apply_users(commit, []))
 
     async def _load(self, names: set[str]) -> dict[str, CachedUser]:
         users = {user_id: user for user_id in names if (user := self.cache.get(user_id)) is not None}
@@ -199,19 +220,3 @@ class InterestAgent(LedgeredAgent):
 
 def _users_in(done: Advanced, partition: int) -> tuple[str, ...]:
     return tuple(sorted(user_id for user_id, p in done.partition_of.items() if p == partition))
-
-
-def _slices(bundles: Bundles, limit: int) -> Iterable[Bundles]:
-    """Cut batches into slices of about ``limit`` interactions; a bundle is never cut, order per partition is kept."""
-    batch: Bundles = {}
-    size = 0
-    for partition, records in bundles.items():
-        for offset, bundle in records:
-            weight = max(1, len(bundle.entries) + len(bundle.refresh))
-            if batch and size + weight > limit:
-                yield batch
-                batch, size = {}, 0
-            batch.setdefault(partition, []).append((offset, bundle))
-            size += weight
-    if batch:
-        yield batch

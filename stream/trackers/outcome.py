@@ -13,6 +13,7 @@ class Stage(StrEnum):
 
     DECODE = "decode"
     CATALOGUE = "catalogue"
+    APPLY = "apply"
 
 
 class Reason(StrEnum):
@@ -37,6 +38,7 @@ class Reason(StrEnum):
     BAD_TIMESTAMP = "bad_timestamp"
     BAD_TIMESTAMP_UNIT = "bad_timestamp_unit"
     IN_THE_FUTURE = "in_the_future"
+    UNAPPLIABLE = "unappliable"
 
 
 class Explanation(NamedTuple):
@@ -74,6 +76,9 @@ EXPLANATIONS: dict[Reason, Explanation] = {
     Reason.IN_THE_FUTURE: Explanation(
         "later than both the record's timestamp and our clock by more than `trackers.max_ahead_seconds`",
         "set the producer's clock; send the time it happened",
+    ),
+    Reason.UNAPPLIABLE: Explanation(
+        "it was decoded, but failed in the worker every time it was tried", "a defect of ours: report it with the log"
     ),
 }
 """Printed by ``validate`` and by the guide for tracker teams."""
