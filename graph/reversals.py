@@ -4,10 +4,13 @@ The answer is that of the interactions handled in order of (time, event id): a r
 the same item that is still open, of its own order when it names one; a reversal that finds none waits, and the first
 addition it fits goes to it. Computed anew from the kept additions and reversals each time, never adjusted, so that
 arrival order cannot matter.
+
+Once an item has additions that are no longer kept, a reversal that names no order and finds none open means one of
+those: it is lost, and never waits for a later addition that it has nothing to do with.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 import msgspec
 
@@ -26,10 +29,13 @@ class Action(msgspec.Struct, array_like=True):
         return self.at, self.event_id
 
 
-def reversed_additions(additions: Sequence[Action], reversals: Sequence[Action]) -> dict[str, str]:
+def reversed_additions(
+    additions: Sequence[Action], reversals: Sequence[Action], forgotten: Collection[str] = ()
+) -> dict[str, str]:
     """Return event id of each addition that was taken back -> event id of the reversal that took it.
 
-    Both sequences may be in any order. Runs in O(n log n) over the items that have a reversal.
+    Both sequences may be in any order. ``forgotten`` are the items that have additions which are no longer kept.
+    Runs in O(n log n) over the items that have a reversal.
     """
     if not reversals:
         return {}
@@ -40,24 +46,25 @@ def reversed_additions(additions: Sequence[Action], reversals: Sequence[Action])
             if action.item_id in items:
                 by_item[action.item_id].append((*action.key, is_reversal, action))
     taken: dict[str, str] = {}
-    for entries in by_item.values():
+    for item_id, entries in by_item.items():
         entries.sort(key=lambda entry: entry[:3])
-        taken.update(_match_item((is_reversal, action) for _, _, is_reversal, action in entries))
+        ordered = ((is_reversal, action) for _, _, is_reversal, action in entries)
+        taken.update(_match_item(ordered, item_id in forgotten))
     return taken
 
 
-def _match_item(ordered: Iterable[tuple[bool, Action]]) -> dict[str, str]:
+def _match_item(ordered: Iterable[tuple[bool, Action]], forgotten: bool) -> dict[str, str]:
     open_additions: list[Action] = []
     waiting: list[Action] = []
     taken: dict[str, str] = {}
     for is_reversal, action in ordered:
         if is_reversal:
             addition = next((a for a in reversed(open_additions) if _fits(action, a)), None)
-            if addition is None:
-                waiting.append(action)
-            else:
+            if addition is not None:
                 open_additions.remove(addition)
                 taken[addition.event_id] = action.event_id
+            elif not is_lost(action, forgotten):
+                waiting.append(action)
         else:
             reversal = next((r for r in waiting if _fits(r, action)), None)
             if reversal is None:
@@ -66,6 +73,11 @@ def _match_item(ordered: Iterable[tuple[bool, Action]]) -> dict[str, str]:
                 waiting.remove(reversal)
                 taken[action.event_id] = reversal.event_id
     return taken
+
+
+def is_lost(reversal: Action, forgotten: bool) -> bool:
+    """Tell whether a reversal that took nothing is given up; ``forgotten``: its item has additions no longer kept."""
+    return forgotten and reversal.order_id is None
 
 
 def _fits(reversal: Action, addition: Action) -> bool:
