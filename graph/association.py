@@ -68,14 +68,16 @@ def add_delta(state: SourceState, delta: Delta, settings: AssociationSettings) -
     sums = successors.get(delta.target)
     if sums is None:
         if delta.count > 0:
-            successors[delta.target] = PairSums(delta.weight, delta.at, delta.count, max(0, delta.users))
+            weight = max(0.0, delta.weight)
+            successors[delta.target] = PairSums(weight, delta.at, delta.count, max(0, delta.users))
         return  # what was already forgotten cannot be taken back
     sums.count += delta.count
     sums.users = max(0, sums.users + delta.users)
     if sums.count <= 0:
         del successors[delta.target]
     elif delta.at:
-        sums.weight, sums.at = merge_decayed(sums.weight, sums.at, delta.weight, delta.at, settings.half_life_seconds)
+        weight, sums.at = merge_decayed(sums.weight, sums.at, delta.weight, delta.at, settings.half_life_seconds)
+        sums.weight = max(0.0, weight)  # what is left after taking back may round to a hair below nothing
 
 
 def forget_weakest(state: SourceState, family: Family, settings: AssociationSettings) -> list[str]:
