@@ -23,7 +23,7 @@ _UNRESOLVED_FACTOR = 5
 def category_in_state(state: UserState, item_id: str, category_of: CategoryOf) -> str | None:
     """Return the catalogue's category, else the one that the user's latest event named, else None."""
     category = category_of(item_id)
-    if category is None and (sums := state.items.get(item_id)) is not None:
+    if not category and (sums := state.items.get(item_id)) is not None:
         return sums.hint
     return category
 
