@@ -1,4 +1,5 @@
 import re
+from pathlib import Path
 
 from prometheus_client.exposition import generate_latest
 
@@ -48,3 +49,12 @@ def test_the_promise_is_measured_around_one_second() -> None:
     text = generate_latest(metrics.registry).decode()
     assert 'interest_event_to_publish_seconds_bucket{le="1.0"} 1.0' in text
     assert 'interest_event_to_publish_seconds_bucket{le="0.75"} 0.0' in text
+
+
+def test_the_operators_guide_knows_every_metric() -> None:
+    guide = (Path(__file__).parents[3] / "docs" / "guides" / "operators.md").read_text(encoding="utf-8")
+    suffix = {"counter": "_total", "info": "_info"}
+    names = [family.name + suffix.get(family.type, "") for family in Metrics().registry.collect()]
+    assert [name for name in names if f"`{name}`" not in guide] == []
+    written = set(re.findall(r"`(interest_\w+)`", guide))
+    assert written - set(names) == set()
