@@ -30,9 +30,18 @@ class EncoderSettings(BaseModel):
     text_model_dir: Path | None = Field(
         None, description="Folder of a transformers model; the installed model package when unset."
     )
+    text_prefix: str = Field("", description="Put before each item text; e5 models want 'query: '.")
+    projection_file: Path | None = Field(
+        None, description="Fitted projection of text vectors; the shipped one of the text model when unset."
+    )
     user_model_dir: Path | None = Field(None, description="Folder of a trained user model; untrained decay when unset.")
     categories_file: Path | None = Field(
         None, description="Centroids that give a category to items without one; none are derived when unset."
     )
     device: DeviceName = Field(DeviceName.AUTO, description="auto takes the GPU when there is one.")
-    text_batch_tokens: PositiveInt = Field(8192, description="Tokens per forward pass of the text model.")
+    cpu_threads: PositiveInt | None = Field(
+        None, description="Threads of a forward pass on the CPU; all cores but one, at most 8, when unset."
+    )
+    text_batch_tokens: PositiveInt | None = Field(
+        None, description="Tokens per forward pass of the text model; 2048 on a CPU, 8192 on a GPU, when unset."
+    )

@@ -1,0 +1,71 @@
+"""From settings to encoders: the one place that knows which implementation stands behind which name."""
+
+import logging
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from encoders.base import EncoderError, TextEncoder, UserEncoder
+from encoders.card import read_card, read_format
+from encoders.categories import DerivedCategories
+from encoders.device import CPU, Device
+from encoders.hashing import HashingTextEncoder
+from encoders.items import ItemMatrix
+from encoders.projection import ItemProjection, ProjectionCard
+from encoders.settings import EncoderSettings, TextEncoderName
+from encoders.text import TransformersTextEncoder
+from encoders.user import decay
+
+logger = logging.getLogger(__name__)
+
+DATA = Path(__file__).parent / "data"
+SHIPPED_PROJECTION = DATA / "minilm-projection.safetensors"
+SHIPPED_CATEGORIES = DATA / "online-retail-categories.safetensors"
+"""Fit for gifts and household goods, to be tried out; a shop makes its own with ``interestream train categories``."""
+
+USER_WEIGHTS = "model.safetensors"
+
+USER_ENCODERS: Mapping[str, Callable[[Path, ItemMatrix], UserEncoder]] = {decay.FORMAT: decay.DecayUserEncoder.load}
+"""Loader of each format of trained user encoders."""
+
+
+def load_text_encoder(settings: EncoderSettings, device: Device = CPU) -> TextEncoder:
+    """Load the text encoder that the settings name. Takes seconds for transformers. Raises EncoderError."""
+    if settings.text is TextEncoderName.HASHING:
+        return HashingTextEncoder()
+    return TransformersTextEncoder(
+        settings.text_model_dir, device, batch_tokens=settings.text_batch_tokens, prefix=settings.text_prefix
+    )
+
+
+def load_projection(text_encoder: TextEncoder, file: Path | None = None) -> ItemProjection:
+    """Load the projection of the text encoder's vectors to item vectors.
+
+    file: a fitted one, which must fit the text model (``encoder.projection_file``). When None: the shipped one if it
+    was fitted to this very text model, else :meth:`ItemProjection.unfitted`. Raises EncoderError.
+    """
+    if file is not None:
+        return ItemProjection.load(file, text_encoder.model)
+    if read_card(SHIPPED_PROJECTION, ProjectionCard).text_model == text_encoder.model:
+        return ItemProjection.load(SHIPPED_PROJECTION, text_encoder.model)
+    logger.info("no projection was fitted to %s: a fixed orthogonal one is used", text_encoder.model)
+    return ItemProjection.unfitted(text_encoder.dimensions)
+
+
+def load_user_encoder(settings: EncoderSettings, matrix: ItemMatrix) -> UserEncoder:
+    """Load the trained user encoder of ``encoder.user_model_dir``, or the untrained ``decay``. Raises EncoderError."""
+    if settings.user_model_dir is None:
+        return decay.DecayUserEncoder(matrix)
+    path = settings.user_model_dir / USER_WEIGHTS
+    found = read_format(path)
+    if found not in USER_ENCODERS:
+        raise EncoderError(
+            f"encoder.user_model_dir: the format of {path} is {found!r}, this version reads {sorted(USER_ENCODERS)}"
+        )
+    return USER_ENCODERS[found](path, matrix)
+
+
+def load_categories(settings: EncoderSettings, text_encoder: TextEncoder) -> DerivedCategories | None:
+    """Load the derived categories of ``encoder.categories_file``; None when none are wanted. Raises EncoderError."""
+    if settings.categories_file is None:
+        return None
+    return DerivedCategories.load(settings.categories_file, text_encoder.model)

@@ -1,0 +1,138 @@
+"""Item texts to vectors by a transformers model from a local folder. Nothing is ever fetched."""
+
+import logging
+import os
+from collections.abc import Sequence
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from encoders.base import EncoderError, FloatArray
+from encoders.batching import padded_length, plan_batches
+from encoders.device import CPU, Device
+from encoders.model_folder import open_model_folder
+
+logger = logging.getLogger(__name__)
+
+CPU_BATCH_TOKENS = 2048
+"""Measured: on a CPU larger batches leave the cache and are up to a third slower."""
+
+GPU_BATCH_TOKENS = 8192
+
+WINDOW_TEXTS = 4096
+"""Texts that are tokenised and sorted by length together; bounds the memory of a whole catalogue."""
+
+UNKNOWN_SHARE_LIMIT = 0.2
+"""A text model that knows less than four in five tokens was made for another language."""
+
+
+class TransformersTextEncoder:
+    """Mean pooling over the last layer, then unit length: what sentence models of this family were tuned for.
+
+    Source: Reimers & Gurevych, Sentence-BERT, EMNLP 2019, section 3. Belongs to one thread at a time.
+    """
+
+    def __init__(
+        self, folder: Path | None = None, device: Device = CPU, batch_tokens: int | None = None, prefix: str = ""
+    ) -> None:
+        """Load a model folder (the installed model package's when None).
+
+        batch_tokens: per forward pass; 2048 on a CPU and 8192 on a GPU when None. prefix: put before each text, as
+        some models want ("query: "). Raises EncoderError.
+        """
+        vetted = open_model_folder(folder)
+        # Read by huggingface_hub at its first import; from_pretrained below gets no other than a local path anyway.
+        os.environ["HF_HUB_OFFLINE"] = "1"
+        from transformers import AutoModel, AutoTokenizer
+        from transformers.utils import logging as transformers_logging
+
+        transformers_logging.disable_progress_bar()
+        try:
+            self._tokenizer = AutoTokenizer.from_pretrained(
+                vetted.path, local_files_only=True, trust_remote_code=False, use_fast=True
+            )
+            model = AutoModel.from_pretrained(
+                vetted.path,
+                local_files_only=True,
+                trust_remote_code=False,
+                use_safetensors=True,
+                attn_implementation="sdpa",
+                dtype=device.dtype,
+            )
+        except (OSError, ValueError, KeyError, ImportError, RuntimeError) as error:
+            raise EncoderError(f"{vetted.path} cannot be loaded as a text model: {error}") from error
+        self._model = model.to(device.torch_device).eval()
+        self._device = device
+        on_cpu = device.torch_device.type == "cpu"
+        self._batch_tokens = batch_tokens or (CPU_BATCH_TOKENS if on_cpu else GPU_BATCH_TOKENS)
+        self._prefix = prefix
+        self._max_tokens = vetted.max_tokens
+        revision = sha256(f"{vetted.revision} {prefix}".encode()).hexdigest() if prefix else vetted.revision
+        self._unknown_id = self._tokenizer.unk_token_id
+        self._padding_id = self._tokenizer.pad_token_id
+        self._special_tokens = self._tokenizer.num_special_tokens_to_add()
+        self._name = f"{vetted.name}/{revision[:8]}"
+        self._unknown_share = 0.0
+        self._alarms = 0
+
+    @property
+    def model(self) -> str:
+        """Name and the first 8 hex digits of the weights' SHA-256 (of weights and prefix when there is one)."""
+        return self._name
+
+    @property
+    def dimensions(self) -> int:
+        """The model's hidden size."""
+        return int(self._model.config.hidden_size)
+
+    @property
+    def unknown_share(self) -> float:
+        """Share of the last call's tokens (0-1, special tokens aside) that the model's vocabulary does not know."""
+        return self._unknown_share
+
+    def encode(self, texts: Sequence[str]) -> FloatArray:
+        """Return (len(texts), D) float32, each row of unit length. Longer texts than the model takes are cut.
+
+        Logs a warning when more than a fifth of the tokens are unknown.
+        """
+        vectors = np.empty((len(texts), self.dimensions), np.float32)
+        unknown = known = 0
+        for start in range(0, len(texts), WINDOW_TEXTS):
+            tokens = self._tokenize(texts[start : start + WINDOW_TEXTS])
+            for batch in plan_batches([len(ids) for ids in tokens], self._batch_tokens):
+                vectors[[start + position for position in batch]] = self._forward([tokens[p] for p in batch])
+            unknown += sum(ids.count(self._unknown_id) for ids in tokens)
+            known += sum(len(ids) - self._special_tokens for ids in tokens)
+        self._unknown_share = unknown / max(known, 1)
+        if self._unknown_share > UNKNOWN_SHARE_LIMIT:
+            self._alarm(texts)
+        return vectors
+
+    def _tokenize(self, texts: Sequence[str]) -> list[list[int]]:
+        prefixed = [self._prefix + text for text in texts]
+        ids: list[list[int]] = self._tokenizer(prefixed, truncation=True, max_length=self._max_tokens).input_ids
+        return ids
+
+    @torch.inference_mode()
+    def _forward(self, tokens: list[list[int]]) -> FloatArray:
+        ids = np.full((len(tokens), padded_length(max(map(len, tokens)))), self._padding_id, np.int64)
+        mask = np.zeros(ids.shape, np.int64)
+        for row, text in enumerate(tokens):
+            ids[row, : len(text)] = text
+            mask[row, : len(text)] = 1
+        attention = torch.from_numpy(mask).to(self._device.torch_device)
+        output = self._model(input_ids=torch.from_numpy(ids).to(self._device.torch_device), attention_mask=attention)
+        states = output.last_hidden_state.float() * attention[:, :, None]
+        return torch.nn.functional.normalize(states.sum(dim=1), dim=1).cpu().numpy()
+
+    def _alarm(self, texts: Sequence[str]) -> None:
+        # A shop in another language would alarm with every new item: say it the 1st, 2nd, 4th, 8th ... time.
+        self._alarms += 1
+        if self._alarms & (self._alarms - 1) == 0:
+            logger.warning(
+                "%s does not know %.0f %% of the tokens of %d texts (time %d), their vectors mean little; "
+                "set encoder.text_model_dir to a model of the shop's language",
+                self.model, 100 * self._unknown_share, len(texts), self._alarms,
+            )  # fmt: skip
