@@ -4,6 +4,7 @@ StoreError
 ├── Unavailable        the server is away or too slow: wait and try again, never a dead letter
 ├── Fenced             another worker has claimed the partition: stop, drop the caches, restart
 ├── StaleLedger        the ledger moved since the batch was computed: drop the caches, reload, compute again
+├── MissingNodes       an edge points to a node that is not there: forget which stubs exist, create them, write again
 └── Refused            the graph cannot be used as it is (partition counts differ, newer format): an operator acts
 
 Exactly-once effect rests on one rule: **the transaction that writes the data carries the offset.** Every ``apply_*``
@@ -32,6 +33,18 @@ class Fenced(StoreError):
 
 class StaleLedger(StoreError):
     """``applied`` in the store is not what the batch was computed from."""
+
+
+class MissingNodes(StoreError):
+    """Edges point to nodes that do not exist: ``categories`` (paths) and ``items`` (ids), each sorted.
+
+    It can happen to whoever remembers that a stub exists: the catalogue deletes removed items no user points to.
+    """
+
+    def __init__(self, categories: Sequence[str], items: Sequence[str]) -> None:
+        super().__init__(f"edges point to {len(categories)} categories and {len(items)} items that do not exist")
+        self.categories = sorted(categories)
+        self.items = sorted(items)
 
 
 class Refused(StoreError):
@@ -125,7 +138,9 @@ class GraphStore(Protocol):
 
     Implementations: :class:`graph.memory_store.MemoryGraphStore` (the executable specification) and
     :class:`graph.neo4j_store.Neo4jGraphStore`. One contract suite runs against both. All methods belong to the event
-    loop that called :meth:`start`.
+    loop that called :meth:`start`. Text is ordered by code points everywhere. A call that contradicts itself (a user
+    twice in one batch, say) raises StoreError before anything is written. A cancelled ``apply_*`` has happened
+    entirely or not at all.
     """
 
     async def start(self) -> None:
@@ -140,7 +155,8 @@ class GraphStore(Protocol):
     async def ensure_schema(self, partitions: Mapping[str, int]) -> None:
         """Create constraints and indexes (may run twice), record the internal topics' partition counts.
 
-        Raises Refused when a recorded count differs: keys would move to other owners.
+        Raises Refused when a recorded count differs (keys would move to other owners) or a newer version of this
+        program has written the schema.
         """
 
     async def claim(self, owners: Mapping[str, str]) -> dict[str, LedgerEntry]:
@@ -159,13 +175,17 @@ class GraphStore(Protocol):
         """Page through the users of a partition that wait for a catalogue row."""
 
     async def ensure_stubs(self, categories: Sequence[str], items: Sequence[str]) -> None:
-        """Create missing category and item nodes, in a transaction of their own (ancestors included)."""
+        """Create missing category and item nodes, in a transaction of their own (ancestors included).
+
+        A stub says nothing about whether its category is derived: the first catalogue row does.
+        """
 
     async def apply_users(self, commit: LedgerCommit, users: Sequence[UserWrite]) -> None:
         """Write users, their edges and the ledgers in one transaction. Nodes they point to must exist.
 
-        Raises Fenced, StaleLedger, Unavailable. A lost connection during COMMIT is resolved inside by reading the
-        ledger under its write lock.
+        Raises Fenced, StaleLedger, MissingNodes, Unavailable. A lost connection during COMMIT is resolved inside by
+        reading the ledger under its write lock; if the server stays away longer than that takes, Unavailable leaves
+        the outcome open, and a repeated call raises StaleLedger when the first one had happened.
         """
 
     async def load_associations(self, keys: Sequence[str]) -> dict[str, bytes]:
@@ -180,7 +200,8 @@ class GraphStore(Protocol):
     ) -> None:
         """Write association states (by key), upsert ``edges``, delete ``dropped`` and move the ledgers.
 
-        An empty state deletes its node. Category nodes must exist. Raises like :meth:`apply_users`.
+        An empty state deletes its node. Dropped edges need not exist, and an edge both dropped and given stays.
+        Category nodes must exist. Raises like :meth:`apply_users`.
         """
 
     async def load_items(self, item_ids: Sequence[str]) -> dict[str, ItemRow]:
@@ -190,14 +211,25 @@ class GraphStore(Protocol):
         """Write catalogue rows and their categories (path, name, level, derived, CHILD_OF, IN_CATEGORY).
 
         An item has one category; the former edge is deleted. ``removed`` items lose their row and their edge to the
-        category, and their node when no user points to it. Raises like :meth:`apply_users`.
+        category, and their node when no user points to it. A category is derived, with its ancestors, as long as
+        every row that ever named it or something below it was; ``derived`` without a category is ignored.
+        Raises like :meth:`apply_users`.
         """
 
     async def view_user(self, user_id: str) -> UserView | None:
-        """Return a user with all edges (interests by rank key, then path; touches by time, then item), or None."""
+        """Return a user with all edges, or None.
+
+        Interests come strongest first (rank key, then path), touches latest first (then item, views before purchases).
+        """
+
+    async def category_paths(self, after: str, limit: int) -> list[str]:
+        """Page through all category paths in order: those greater than ``after``, at most ``limit``."""
+
+    async def item_ids(self, after: str, limit: int) -> list[str]:
+        """Page through all item ids in order, stubs included: those greater than ``after``, at most ``limit``."""
 
     async def view_category(self, path: str) -> CategoryView | None:
-        """Return a category with its association edges, or None."""
+        """Return a category with its association edges (ordered as in :meth:`association_edges`), or None."""
 
     async def association_edges(self) -> list[AssociationEdge]:
         """Return every association edge of the graph, ordered by family, source, target."""

@@ -1,0 +1,178 @@
+"""One Neo4j database behind bounded, retried transactions that fail with the store's own errors.
+
+Every call ends within ``timeout_seconds``, retries included: the driver repeats deadlocks and lost connections, we
+repeat what it does not, and a wall clock bounds both, because a half-open connection can keep the driver waiting.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any, LiteralString, TypeVar
+
+from neo4j import AsyncDriver, AsyncGraphDatabase, AsyncManagedTransaction, AsyncSession, unit_of_work
+from neo4j.exceptions import (
+    AuthError,
+    ClientError,
+    ConfigurationError,
+    ConnectionPoolError,
+    DatabaseError,
+    DriverError,
+    IncompleteCommit,
+    Neo4jError,
+    ServiceUnavailable,
+    SessionExpired,
+    TransientError,
+)
+
+from graph.store import Refused, StoreError, Unavailable
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+Rows = list[list[Any]]
+
+_RETRY_SECONDS = 0.05
+_START_RETRY_SECONDS = 0.25
+_PING_SECONDS = 5.0
+_IDLE_CHECK_SECONDS = 5.0
+_POOL_SIZE = 16
+
+_AWAY = (ServiceUnavailable, SessionExpired, TransientError, DatabaseError, ConnectionPoolError)
+_OVERTAKEN = frozenset(
+    {
+        "Neo.ClientError.Statement.EntityNotFound",  # a node was deleted between our match and our write
+        "Neo.ClientError.Schema.ConstraintValidationFailed",  # or got a relationship between our check and our delete
+        "Neo.ClientError.Schema.EquivalentSchemaRuleAlreadyExists",  # another process creates the same schema
+        "Neo.ClientError.Schema.ConstraintAlreadyExists",
+        "Neo.ClientError.Schema.IndexAlreadyExists",
+    }
+)
+"""Client errors that only say that another transaction came first: the same work, done again, sees what it did."""
+_OVERTAKEN_ATTEMPTS = 5
+
+
+class Neo4jSession:
+    """Runs statements and transactions on one database. Belongs to the event loop that called :meth:`open`."""
+
+    def __init__(self, uri: str, user: str, password: str, database: str, timeout_seconds: float) -> None:
+        self._uri = uri
+        self._auth = (user, password)
+        self._database = database
+        self._timeout_seconds = timeout_seconds
+        self._driver: AsyncDriver | None = None
+
+    async def open(self, patience_seconds: float) -> None:
+        """Connect and wait for the server.
+
+        Raises Unavailable when it does not answer within ``patience_seconds``, Refused when the settings are wrong.
+        """
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + patience_seconds
+        async with self._bounded(patience_seconds):
+            self._driver = AsyncGraphDatabase.driver(
+                self._uri,
+                auth=self._auth,
+                max_connection_pool_size=_POOL_SIZE,
+                max_transaction_retry_time=self._timeout_seconds,
+                initial_retry_delay=_RETRY_SECONDS,
+                connection_timeout=min(_PING_SECONDS, self._timeout_seconds),
+                connection_acquisition_timeout=self._timeout_seconds,
+                liveness_check_timeout=_IDLE_CHECK_SECONDS,
+                notifications_min_severity="OFF",
+                telemetry_disabled=True,
+            )
+        while True:
+            try:
+                return await self.ping()
+            except StoreError as error:
+                if not isinstance(error, Unavailable) or loop.time() >= deadline:
+                    await self.close()
+                    raise
+            except BaseException:
+                await self.close()
+                raise
+            await asyncio.sleep(_START_RETRY_SECONDS)
+
+    async def close(self) -> None:
+        """Close every connection. Does nothing when there are none."""
+        driver, self._driver = self._driver, None
+        if driver is not None:
+            async with self._bounded(_PING_SECONDS):
+                await driver.close()
+
+    async def ping(self) -> None:
+        """Raise Unavailable unless the server answers now."""
+        async with self._bounded(_PING_SECONDS), self._session() as session:
+            await (await session.run("RETURN 1")).consume()
+
+    async def read(self, query: LiteralString, **parameters: object) -> Rows:
+        """Return the rows of one reading statement."""
+
+        async def work(transaction: AsyncManagedTransaction) -> Rows:
+            return await run(transaction, query, **parameters)
+
+        async with self._bounded(self._timeout_seconds), self._session() as session:
+            return await session.execute_read(self._limited(work))
+
+    async def write(self, work: Callable[[AsyncManagedTransaction], Awaitable[T]]) -> T:
+        """Run ``work`` in a transaction until it is known to be committed; errors it raises roll back.
+
+        ``work`` may run several times, also after an attempt whose COMMIT succeeded without our learning it.
+        """
+        attempts = 0
+        async with self._bounded(self._timeout_seconds):
+            while True:
+                try:
+                    async with self._session() as session:
+                        return await session.execute_write(self._limited(work))
+                except IncompleteCommit:
+                    log.warning("commit_of_unknown_outcome")
+                except ClientError as error:
+                    attempts += 1
+                    if error.code not in _OVERTAKEN or attempts == _OVERTAKEN_ATTEMPTS:
+                        raise
+                await asyncio.sleep(_RETRY_SECONDS)
+
+    def _session(self) -> AsyncSession:
+        if self._driver is None:
+            raise StoreError("the store is not started")
+        return self._driver.session(database=self._database)
+
+    def _limited(
+        self, work: Callable[[AsyncManagedTransaction], Awaitable[T]]
+    ) -> Callable[[AsyncManagedTransaction], Awaitable[T]]:
+        # The server ends a transaction that we have given up, so that its locks do not outlive our patience.
+        return unit_of_work(timeout=self._timeout_seconds)(work)
+
+    @asynccontextmanager
+    async def _bounded(self, seconds: float) -> AsyncIterator[None]:
+        try:
+            async with asyncio.timeout(seconds):
+                yield
+        except TimeoutError as error:
+            raise Unavailable(f"{self._uri} did not answer within {seconds:g} s") from error
+        except (AuthError, ConfigurationError) as error:
+            raise Refused(f"{self._uri} refuses us, check neo4j.uri, neo4j.user and neo4j.password: {error}") from error
+        except _AWAY as error:
+            raise Unavailable(f"{self._uri}: {error}") from error
+        except Neo4jError as error:
+            raise _meaning(error, self._database) from error
+        except DriverError as error:
+            raise StoreError(f"the driver failed: {error}") from error
+
+
+async def run(transaction: AsyncManagedTransaction, query: LiteralString, **parameters: object) -> Rows:
+    """Run one statement of a transaction and return all its rows."""
+    result = await transaction.run(query, parameters)
+    return await result.values()
+
+
+def _meaning(error: Neo4jError, database: str) -> StoreError:
+    """Translate the client errors that are nobody's fault or an operator's; the message never quotes data."""
+    code = error.code or "unknown error"
+    if code == "Neo.ClientError.Database.DatabaseNotFound":
+        return Refused(f"database {database} does not exist: check neo4j.database")
+    if code.startswith(("Neo.ClientError.Transaction.TransactionTimedOut", "Neo.ClientError.Transaction.LockClient")):
+        return Unavailable(f"the server ended the transaction: {code}")
+    return StoreError(f"the server refused a statement: {code}")
