@@ -34,7 +34,8 @@ def encode_successors(record: SuccessorRecord) -> bytes | None:
 class Knowledge:
     """Items, vectors and associations of the whole shop, and which users wait for which item's category."""
 
-    def __init__(self, matrix: ItemMatrix, settings: GraphSettings) -> None:
+    def __init__(self, matrix: ItemMatrix, settings: GraphSettings, quiet_seconds: float = 0.3) -> None:
+        self.quiet_seconds = quiet_seconds
         self.items = ItemIndex()
         self.associations = AssociationIndex(settings.association)
         self.matrix = matrix

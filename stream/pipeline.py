@@ -99,7 +99,7 @@ class Pipeline:
         self.store = store or MemoryGraphStore()
         self.metrics = Metrics()
         self.thread = EncoderThread(settings.encoder.cpu_threads)
-        self.knowledge = Knowledge(encoders.matrix, settings.graph)
+        self.knowledge = Knowledge(encoders.matrix, settings.graph, quiet_seconds=0.0)
         self._max_records = max_records
         self._followers = (
             _Reader(self.log, topics.items, self.knowledge.on_items),

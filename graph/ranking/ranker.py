@@ -140,4 +140,5 @@ class Ranker:
             pool=self._ranking.pool,
             novelty=settings.diversity,
         )
-        return up_sell_lists(shop, batch, names, found, parts, np.where(chosen >= 0, best[chosen], -1))
+        chosen[chosen >= 0] = best[chosen[chosen >= 0]]
+        return up_sell_lists(shop, batch, names, found, parts, chosen)

@@ -22,6 +22,9 @@ log = logging.getLogger(__name__)
 NOT_THE_DATA = (StoreError, BrokerUnavailable, KafkaError, EncoderError, FailpointError, OSError, MemoryError)
 """Errors that are nobody's event: they end the process or are waited out, and never make a dead letter."""
 
+MOST_IN_A_ROW = 25
+"""So many messages of one batch that fail one after the other are no poison but a defect: the process ends instead."""
+
 Originals = Callable[[str, int, Exception], Awaitable[Outgoing]]
 """(source, offset, error) -> the dead letter of the source message, byte for byte."""
 
@@ -33,16 +36,21 @@ class Isolation:
 
     def __init__(self, skip: Skip) -> None:
         self._skip = skip
+        self._in_a_row = 0
 
     async def apply(self, parts: Parts, attempt: Callable[[Parts], Awaitable[None]]) -> None:
         """Apply a batch, or as much of it as can be applied. Raises what is not the data's fault."""
         try:
             await attempt(parts)
+            self._in_a_row = 0
         except NOT_THE_DATA:
             raise
         except Exception as error:  # the agent boundary: whatever the data provoked
             halves = _halves(parts)
             if not halves:
+                self._in_a_row += 1
+                if self._in_a_row > MOST_IN_A_ROW:
+                    raise
                 ((partition, (part,)),) = parts.items()
                 log.exception("isolated", extra={"partition": partition, "offset": part.offset})
                 await self._skip(partition, part, error)

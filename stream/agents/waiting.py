@@ -10,7 +10,6 @@ from graph.state import decode_state
 from graph.store import GraphStore
 from stream.knowledge import EVERY_ITEM, Knowledge
 
-_QUIET_SECONDS = 0.3
 _LONGEST_WAIT_SECONDS = 2.0
 _PAGE = 500
 _MOST_PER_ROUND = 2000
@@ -92,7 +91,7 @@ class WaitingUsers:
         if not self._due:
             return {}
         now = time.monotonic()
-        busy = now - self._knowledge.last_arrival < _QUIET_SECONDS
+        busy = now - self._knowledge.last_arrival < self._knowledge.quiet_seconds
         if busy and now - self._due_since < _LONGEST_WAIT_SECONDS:
             return {}
         ready: defaultdict[int, list[str]] = defaultdict(list)

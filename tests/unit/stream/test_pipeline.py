@@ -25,8 +25,12 @@ def settings() -> Settings:
     values: dict[str, Any] = {
         "encoder": {"text": "hashing"},
         "topics": {"partitions": 3},
-        "graph": {"association": {"min_users": 2, "min_log_likelihood_ratio": 0.0}},
-        "worker": {"category_flush_seconds": 0.0, "item_flush_seconds": 0.0},
+        # Nobody's history is cut: transitions are exact as long as an interaction arrives before it would be cut off.
+        "graph": {
+            "interest": {"max_history": 1000},
+            "association": {"min_users": 2, "min_log_likelihood_ratio": 0.0},
+        },
+        "worker": {"category_flush_seconds": 1e-9, "item_flush_seconds": 1e-9},
     }
     return Settings(**values)
 
