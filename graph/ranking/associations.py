@@ -7,7 +7,7 @@ import numpy as np
 from graph.model import Family, Level, SuccessorRecord
 from graph.ranking.category_associations import CategoryAssociations, build_category_associations
 from graph.ranking.codes import ABSENT, Codes, IntArray
-from graph.ranking.levels import AssociationLevel
+from graph.ranking.levels import AssociationLevel, counts
 from graph.ranking.measures import lift, log_likelihood_ratio, npmi
 from graph.ranking.settings import RankingSettings
 from graph.settings import AssociationSettings
@@ -105,22 +105,20 @@ class AssociationIndex:
         self, level_name: Level, family: Family, source: int, cells: IntArray, at: int | None
     ) -> list[EdgeStatistics]:
         level = self._levels[level_name]
-        rows, marginals = level.rows[family], level.marginals(family)
-        cells = cells[rows.weights[cells] * marginals.factors[source] > 0.0]
-        if not len(cells):
+        rows = level.rows[family]
+        if not len(cells) or level.marginals(family).factors[source] == 0.0:
             return []
         weights, targets = rows.weights[cells], rows.targets[cells]
         updated_at = level.updated_at(source)
         time = updated_at if at is None else at
-        outgoing = np.full(len(cells), marginals.outgoing[source])
-        counts = weights * marginals.factors[source], outgoing, marginals.incoming[targets], marginals.total
+        of_cells = counts(level, family, cells)
         measures = zip(
             (weights * level.decay(time - updated_at)).tolist(),
             rows.users[cells].tolist(),
             (weights / rows.totals(len(level.nodes))[source]).tolist(),
-            lift(*counts).tolist(),
-            npmi(*counts).tolist(),
-            log_likelihood_ratio(*counts).tolist(),
+            lift(*of_cells).tolist(),
+            npmi(*of_cells).tolist(),
+            log_likelihood_ratio(*of_cells).tolist(),
             targets.tolist(),
             strict=True,
         )

@@ -6,7 +6,7 @@ import numpy as np
 
 from graph.model import Family
 from graph.ranking.codes import IntArray
-from graph.ranking.levels import AssociationLevel
+from graph.ranking.levels import AssociationLevel, counts
 from graph.ranking.measures import lift, log_likelihood_ratio, npmi
 from graph.ranking.ragged import BoolArray, FloatArray, group_starts, place_in_group
 from graph.settings import AssociationSettings
@@ -71,21 +71,18 @@ def build_category_associations(
 
 
 def _scored(level: AssociationLevel, family: Family, settings: AssociationSettings) -> _Edges:
-    rows, marginals = level.rows[family], level.marginals(family)
+    rows = level.rows[family]
     enough = (rows.weights > 0.0) & (rows.users >= settings.min_users) & (rows.sources != rows.targets)
-    cells = np.flatnonzero(enough)
-    sources, targets = rows.sources[cells].astype(np.int64), rows.targets[cells].astype(np.int64)
-    pair = rows.weights[cells] * marginals.factors[sources]
-    fresh = pair > 0.0  # after a thousand half-lives nothing is left to judge
-    cells, sources, targets, pair = cells[fresh], sources[fresh], targets[fresh], pair[fresh]
-    counts = pair, marginals.outgoing[sources], marginals.incoming[targets], marginals.total
+    cells = np.flatnonzero(enough & (level.marginals(family).factors[rows.sources] > 0.0))
+    of_cells = counts(level, family, cells)
+    sources = rows.sources[cells].astype(np.int64)
     confidence = rows.weights[cells] / rows.totals(len(level.nodes))[sources]
-    scores = confidence * np.maximum(npmi(*counts), 0.0)
-    passed = np.flatnonzero(log_likelihood_ratio(*counts) >= settings.min_log_likelihood_ratio)
+    scores = confidence * np.maximum(npmi(*of_cells), 0.0)
+    passed = np.flatnonzero(log_likelihood_ratio(*of_cells) >= settings.min_log_likelihood_ratio)
     return _Edges(
         sources[passed],
-        targets[passed],
+        rows.targets[cells[passed]].astype(np.int64),
         scores[passed],
         rows.users[cells[passed]].astype(np.int64),
-        lift(*counts)[passed],
+        lift(*of_cells)[passed],
     )

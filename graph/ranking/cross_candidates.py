@@ -97,8 +97,7 @@ def _item_steps(shop: Shop, batch: ProfileBatch, ranking: RankingSettings) -> St
 
 def _associated(shop: Shop, strengths: FloatArray, ranking: RankingSettings) -> tuple[IntArray, IntArray]:
     shelves = shop.shelves
-    filled = np.diff(shelves.starts) > 0
-    users, categories = np.nonzero((strengths > 0.0) & filled)
+    users, categories = np.nonzero(strengths > 0.0)
     strongest = strengths.max(axis=1, initial=0.0)[users]
     # Compared to nine digits, so that equals are equals whatever rounding did, and then by path.
     descending = np.rint((1.0 - strengths[users, categories] / strongest) * 1e9).astype(np.int64)

@@ -1,18 +1,27 @@
 """The associations of one level (categories or items) with the totals that turn counts into measures."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from graph.model import Family, Successor, SuccessorRecord
-from graph.ranking.codes import ABSENT, Codes
+from graph.ranking.codes import ABSENT, Codes, IntArray
+from graph.ranking.families import FamilyAssociations
 from graph.ranking.items import grown
 from graph.ranking.ragged import FloatArray
 from graph.ranking.successors import SuccessorRows
-from graph.ranking.sums import order_free_sums
+from graph.ranking.sums import order_free_sum
 
 _NEVER = np.iinfo(np.int64).min
+_LANDMARK_HALF_LIVES = 16
+
+_FORGOTTEN = 2.0**-20
+"""Records older than 20 half-lives at the landmark (between 20 and 36 of them at the newest time) count no more."""
+
+_RESIDUE = 1e-9
+"""Weights below are what rounding leaves of contributions taken back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,39 +40,35 @@ class Marginals:
 class AssociationLevel:
     """Successors of all sources of one level, in both families.
 
-    A weight is kept as its record gives it, together with the record's time, and brought to the newest time of the
-    level only when sums are taken: exponents are never positive, so nothing overflows however long a shop lives, and
-    no landmark has to be moved. Sums are taken anew from all records, once after a change, so they neither drift nor
-    depend on the order of arrival.
+    A weight is kept as its record gives it, together with the record's time. Sums are taken at a landmark (forward
+    decay: Cormode et al., ICDE 2009) that is a function of the newest time, a multiple of 16 half-lives at or before
+    it: weights grow by 2^16 at most before everything is added up anew at the next landmark, so nothing overflows
+    however long a shop lives, and what sums come to does not depend on the order of arrival.
     """
 
     def __init__(self, half_life_seconds: float) -> None:
         self.nodes = Codes()
         self.version = 0
-        self.rows = {family: SuccessorRows() for family in Family}
+        self._families = {family: FamilyAssociations() for family in Family}
         self._half_life_ms = 1000.0 * half_life_seconds
         self._updated_at = np.full(64, _NEVER, dtype=np.int64)
         self._marginals: dict[Family, tuple[int, Marginals]] = {}
 
+    @property
+    def rows(self) -> dict[Family, SuccessorRows]:
+        """The successors of each family."""
+        return {family: associations.rows for family, associations in self._families.items()}
+
     def upsert(self, record: SuccessorRecord) -> None:
         """Take a source's record in place of its former one."""
         source = self.nodes.add(record.source)
-        viewed = self._replace(Family.VIEWED_NEXT, source, record.viewed)
-        bought = self._replace(Family.BOUGHT_NEXT, source, record.bought)
-        self._updated_at = grown(self._updated_at, len(self.nodes), _NEVER)
-        self._updated_at[source] = record.updated_at if viewed or bought else _NEVER
-        self.version += 1
+        self._replace(source, record.updated_at, record.viewed, record.bought)
 
     def remove(self, source: str) -> None:
         """Forget a source."""
         code = self.nodes.get(source)
-        if code == ABSENT:
-            return
-        for family in Family:
-            self._replace(family, code, ())
-        self._updated_at = grown(self._updated_at, len(self.nodes), _NEVER)
-        self._updated_at[code] = _NEVER
-        self.version += 1
+        if code != ABSENT:
+            self._replace(code, _NEVER, (), ())
 
     def updated_at(self, source: int) -> int:
         """Return the time (ms) at which a source's weights are valid."""
@@ -71,43 +76,75 @@ class AssociationLevel:
 
     def decay(self, age_ms: float) -> float:
         """Return what a weight is multiplied with after ``age_ms``."""
-        return float(np.exp2(-age_ms / self._half_life_ms))
+        return math.exp2(-age_ms / self._half_life_ms)
 
     def marginals(self, family: Family) -> Marginals:
-        """Return the family's sums at the newest time; computed once after a change, in time linear in all cells."""
+        """Return the family's sums at the newest time; computed once after a change.
+
+        Costs time linear in the nodes and in the successors that changed.
+        """
         version, marginals = self._marginals.get(family, (-1, None))
         if marginals is None or version != self.version:
             marginals = self._sum(family)
             self._marginals[family] = self.version, marginals
         return marginals
 
-    def _replace(self, family: Family, source: int, successors: Sequence[Successor]) -> bool:
-        kept = [successor for successor in successors if successor.weight > 0.0]
-        if not kept and not self.rows[family].totals(source + 1)[source]:
-            return False
-        add = self.nodes.add
-        self.rows[family].replace(
-            source,
-            [add(successor.target) for successor in kept],
-            [successor.weight for successor in kept],
-            [successor.users for successor in kept],
-        )
-        return bool(kept)
+    def _replace(self, source: int, at: int, viewed: Sequence[Successor], bought: Sequence[Successor]) -> None:
+        self._updated_at = grown(self._updated_at, len(self.nodes), _NEVER)
+        former_at = int(self._updated_at[source])
+        add, filled = self.nodes.add, False
+        for family, successors in ((Family.VIEWED_NEXT, viewed), (Family.BOUGHT_NEXT, bought)):
+            kept = [successor for successor in successors if successor.weight > _RESIDUE]
+            self._families[family].replace(
+                source,
+                former_at,
+                [add(successor.target) for successor in kept],
+                [successor.weight for successor in kept],
+                [successor.users for successor in kept],
+            )
+            filled = filled or bool(kept)
+        self._updated_at[source] = at if filled else _NEVER
+        self.version += 1
 
     def _sum(self, family: Family) -> Marginals:
         size = len(self.nodes)
-        rows = self.rows[family]
         self._updated_at = grown(self._updated_at, size, _NEVER)
         updated_at = self._updated_at[:size]
-        present = updated_at != _NEVER
-        factors = np.zeros(size)
-        if present.any():
-            ages = updated_at[present].max() - updated_at[present]
-            factors[present] = np.exp2(-ages / self._half_life_ms)
-        outgoing = rows.totals(size) * factors
-        incoming = order_free_sums(rows.weights * factors[rows.sources], rows.targets, size)
-        total = float(order_free_sums(outgoing, np.zeros(size, dtype=np.int64), 1)[0])
-        return Marginals(factors, outgoing, incoming, total)
+        newest = int(updated_at.max(initial=_NEVER))
+        associations = self._families[family]
+        if newest == _NEVER:
+            newest = 0
+        span = _LANDMARK_HALF_LIVES * self._half_life_ms
+        landmark = math.floor(newest / span) * span
+
+        def growth(times: IntArray) -> FloatArray:
+            factors = np.zeros(len(times))
+            present = times != _NEVER
+            factors[present] = np.exp2((times[present] - landmark) / self._half_life_ms)
+            factors[factors < _FORGOTTEN] = 0.0
+            return factors
+
+        to_newest = self.decay(newest - landmark)
+        factors = growth(updated_at)
+        outgoing = associations.rows.totals(size) * factors
+        incoming = associations.incoming(landmark, growth, updated_at)
+        total = order_free_sum(outgoing)
+        return Marginals(factors * to_newest, outgoing * to_newest, incoming * to_newest, total * to_newest)
+
+
+def counts(
+    level: AssociationLevel, family: Family, cells: IntArray
+) -> tuple[FloatArray, FloatArray, FloatArray, float]:
+    """Return (n_ab, n_a, n_b, N) of successor cells, at the newest time; 0 where a record is forgotten.
+
+    What rounding would make impossible (a part larger than its whole) is levelled.
+    """
+    rows, marginals = level.rows[family], level.marginals(family)
+    sources = rows.sources[cells]
+    pair = rows.weights[cells] * marginals.factors[sources]
+    source = np.maximum(marginals.outgoing[sources], pair)
+    target = np.maximum(marginals.incoming[rows.targets[cells]], pair)
+    return pair, source, target, max(marginals.total, float(np.maximum(source, target).max(initial=0.0)))
 
 
 def marginal_weights(level: AssociationLevel) -> FloatArray:

@@ -8,6 +8,8 @@ import numpy as np
 
 from graph.ranking.ragged import FloatArray
 
+_NOTHING_ELSE = 1e-9
+
 
 def lift(pair: FloatArray, source: FloatArray, target: FloatArray, total: float) -> FloatArray:
     """Return n_ab N / (n_a n_b): how many times likelier b is after a than anywhere."""
@@ -17,11 +19,13 @@ def lift(pair: FloatArray, source: FloatArray, target: FloatArray, total: float)
 def npmi(pair: FloatArray, source: FloatArray, target: FloatArray, total: float) -> FloatArray:
     """Return normalised pointwise mutual information, ln(lift) / -ln(n_ab / N), in [-1, 1].
 
-    0 where a -> b is all there is. Source: Bouma, "Normalized (Pointwise) Mutual Information" (GSCL 2009).
+    0 where a -> b is (all but a billionth of) all there is: nothing can be told from it.
+    Source: Bouma, "Normalized (Pointwise) Mutual Information" (GSCL 2009).
     """
     information = -np.log(np.minimum(pair / total, 1.0))
     mutual = np.log(lift(pair, source, target, total))
-    return np.divide(mutual, information, out=np.zeros_like(mutual), where=information > 0.0)
+    ratio = np.divide(mutual, information, out=np.zeros_like(mutual), where=information > _NOTHING_ELSE)
+    return np.clip(ratio, -1.0, 1.0)
 
 
 def log_likelihood_ratio(pair: FloatArray, source: FloatArray, target: FloatArray, total: float) -> FloatArray:

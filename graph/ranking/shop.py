@@ -23,7 +23,7 @@ Part = TypeVar("Part")
 
 @dataclass(frozen=True, slots=True)
 class CategorySteps:
-    """Associations that end in a category of the catalogue.
+    """Associations that end in a category with listed items.
 
     starts: (association categories + 1,) by source; sorted by source, then category. categories: catalogue codes;
     scores; edges: where each is in ``associations``; keys: source * (catalogue categories) + category, ascending.
@@ -120,7 +120,10 @@ class ShopView:
         associations = self._associations.category_associations()
         sources = np.repeat(np.arange(len(associations.starts) - 1), np.diff(associations.starts))
         categories = self._catalogue_categories.codes()[associations.targets]
-        edges = np.flatnonzero(categories >= 0)
+        filled = np.zeros(len(self._items.categories) + 1, dtype=np.bool_)
+        filled[self._items.category_codes[self._items.listed]] = True
+        filled[-1] = False  # where having no category landed
+        edges = np.flatnonzero(filled[categories])
         edges = edges[sort_order([sources[edges], categories[edges]])]
         sources, categories = sources[edges], categories[edges]
         return CategorySteps(

@@ -56,6 +56,13 @@ class SuccessorRows:
         self.reserve(sources)
         return self._totals[:sources]
 
+    def row(self, source: int) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
+        """Return views of one source's targets and weights."""
+        self.reserve(source + 1)
+        start = int(self._starts[source])
+        stop = start + int(self._lengths[source])
+        return self._targets[start:stop], self._weights[start:stop]
+
     def spans(self, sources: IntArray) -> tuple[IntArray, IntArray]:
         """Return (starts, lengths) of the sources' slices."""
         return self._starts[sources], self._lengths[sources]
