@@ -1,0 +1,165 @@
+"""``interestream show``: a user or a category as the graph has it now."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+from rich.console import Console, Group
+
+from graph.model import Interaction, Kind
+from graph.state import decode_state
+from graph.store import CategoryView, GraphStore, UserView
+from stream.commands.console import ExitCode, fail, print_json, progress_bar
+from stream.commands.servers import connected_store, read_server_settings, run_with_servers
+from stream.pseudonyms import Pseudonyms
+from stream.published import read_published
+from stream.settings import Settings
+from stream.views.category import category_name, category_page, matching_categories, render_category, similar_categories
+from stream.views.user import UserPage, render_user, user_page
+
+_PIPE_WIDTH = 160
+_PAGE = 5_000
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Show a user or a category as the graph has it now.",
+)
+
+
+class UnknownUser(Exception):
+    """Nobody of this id is in the graph."""
+
+
+class UnknownCategory(Exception):
+    """No category of this name is in the graph; ``similar`` ones are."""
+
+    def __init__(self, similar: Sequence[str]) -> None:
+        super().__init__()
+        self.similar = similar
+
+
+class SeveralCategories(Exception):
+    """The name may mean any of ``paths``."""
+
+    def __init__(self, paths: Sequence[str]) -> None:
+        super().__init__()
+        self.paths = paths
+
+
+@app.command()
+def user(
+    user_id: Annotated[str, typer.Argument(metavar="ID", help="As events name the user; anonymous ones as anon:ID.")],
+    history: Annotated[int, typer.Option(min=0, help="Show the latest so many interactions.")] = 10,
+    graph_only: Annotated[
+        bool, typer.Option("--graph-only", help="Do not ask Kafka for the reasons of the lists.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object, with the whole history.")] = False,
+) -> None:
+    """Show a user's interests (weights decayed to now), history, and the lists last published, with reasons.
+
+    Where a pseudonym key is configured, the id is looked up as it is, then under its pseudonym.
+
+    Exit codes: 0 shown; 1 no such user; 2 the settings cannot be used; 3 Neo4j or Kafka is away.
+
+    Example: interestream show user 17850
+    """
+    settings = read_server_settings()
+    try:
+        page = run_with_servers(_read_user(settings, user_id, graph_only))
+    except UnknownUser:
+        fail(
+            f"the graph has no user {user_id!r}: ids are as events name them, with anon: before an anonymous_id; "
+            "a user appears with the first interaction that is applied (is a worker running?)",
+            ExitCode.FAILED,
+        )
+    if as_json:
+        print_json(page)
+    else:
+        _print(render_user(page, history))
+
+
+@app.command()
+def category(
+    name: Annotated[str, typer.Argument(help="The path, such as 'Kitchen > Mugs', or its last label.")],
+    rows: Annotated[int, typer.Option(min=1, help="Show at most so many associations each way.")] = 20,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object, with every association.")] = False,
+) -> None:
+    """Show a category: its items and users, the categories it leads to and those it is reached from.
+
+    A last label is enough where only one category has it; when several match, they are listed.
+
+    Exit codes: 0 shown; 1 no such category, or several; 2 the settings cannot be used; 3 Neo4j is away.
+
+    Example: interestream show category Mugs
+    """
+    settings = read_server_settings()
+    path = category_name(name, settings.trackers.category_separator)
+    try:
+        view = run_with_servers(_read_category(settings, path))
+    except SeveralCategories as error:
+        listed = "".join(f"\n  {candidate}" for candidate in error.paths)
+        fail(f"{name!r} may be one of {len(error.paths)} categories; give the path:{listed}", ExitCode.FAILED)
+    except UnknownCategory as error:
+        meant = "".join(f"\n  {candidate}" for candidate in error.similar)
+        fail(f"the graph has no category {name!r}{'; did you mean' if meant else ''}{meant}", ExitCode.FAILED)
+    page = category_page(view, _now(), settings.graph.association)
+    if as_json:
+        print_json(page)
+    else:
+        _print(render_category(page, rows))
+
+
+async def _read_user(settings: Settings, user_id: str, graph_only: bool) -> UserPage:
+    async with connected_store(settings) as store:
+        view = await _find_user(store, settings, user_id)
+        stored = (await store.load_users([view.user_id]))[view.user_id]
+    published = None
+    if not graph_only:
+        with progress_bar("reading lists", None) as step:
+            published = await asyncio.to_thread(read_published, settings, view.user_id, step)
+    return user_page(view, decode_state(stored.state), published, _now(), settings.graph.interest)
+
+
+async def _find_user(store: GraphStore, settings: Settings, user_id: str) -> UserView:
+    if (view := await store.view_user(user_id)) is not None:
+        return view
+    named = Interaction("", Kind.VIEW, user_id, "", 0)
+    pseudonym = Pseudonyms(settings.pseudonym_key).apply(named).user_id
+    if pseudonym != user_id and (view := await store.view_user(pseudonym)) is not None:
+        return view
+    raise UnknownUser(user_id)
+
+
+async def _read_category(settings: Settings, name: str) -> CategoryView:
+    async with connected_store(settings) as store:
+        if (view := await store.view_category(name)) is not None:
+            return view
+        known = await _category_paths(store)
+        found = matching_categories(name, known)
+        if len(found) > 1:
+            raise SeveralCategories(found)
+        if not found or (view := await store.view_category(found[0])) is None:
+            raise UnknownCategory(similar_categories(name, known))
+        return view
+
+
+async def _category_paths(store: GraphStore) -> list[str]:
+    paths: list[str] = []
+    while page := await store.category_paths(paths[-1] if paths else "", _PAGE):
+        paths += page
+    return paths
+
+
+def _print(page: Group) -> None:
+    console = Console()
+    if not console.is_terminal:
+        console.width = _PIPE_WIDTH
+    console.print(page)
+
+
+def _now() -> int:
+    return time.time_ns() // 1_000_000

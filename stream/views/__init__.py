@@ -1,0 +1,1 @@
+"""What ``interestream show`` shows: a user or a category read from the graph, as plain figures and as tables."""

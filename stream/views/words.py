@@ -1,0 +1,70 @@
+"""Times, weights, bars and reasons in words that an analyst reads without a manual."""
+
+from graph.model import Family
+from stream.recommendations import Reason
+
+_BAR_WIDTH = 20
+_NOTHING = 1e-6
+
+
+def minute(at: str) -> str:
+    """Shorten a time of a published record to the minute; it is UTC.
+
+    >>> minute("2011-10-03T09:12:00.123Z")
+    '2011-10-03 09:12'
+    """
+    return at[:16].replace("T", " ")
+
+
+def bar(share: float, width: int = _BAR_WIDTH) -> str:
+    """Draw a share of 0 to 1 as blocks; whatever is more than nothing gets at least an eighth of one.
+
+    >>> bar(0.5, 4), bar(0.0001, 4), bar(0.0, 4)
+    ('██', '▏', '')
+    """
+    eighths = round(max(0.0, min(1.0, share)) * width * 8)
+    if share > 0.0:
+        eighths = max(1, eighths)
+    return "█" * (eighths // 8) + " ▏▎▍▌▋▊▉"[eighths % 8].strip()
+
+
+def number(value: float) -> str:
+    """Write a weight so that small ones stay visible and large ones readable.
+
+    >>> number(12.3456), number(0.00012), number(1e-200), number(0.0)
+    ('12.35', '0.00012', '≈0', '0')
+    """
+    if value < _NOTHING:
+        return "≈0" if value > 0.0 else "0"
+    return f"{value:.2f}" if value >= 0.01 else f"{value:.2g}"
+
+
+def reason_in_words(reason: Reason) -> str:
+    """Say why an item is in a list, from the strongest path behind a feature.
+
+    >>> reason_in_words(Reason("ITEM_BOUGHT_NEXT", 0.2, ("u1", "lantern", "candle"), users=12))
+    'bought after lantern by 12 users'
+    """
+    steps = reason.path[1:-1]
+    start = steps[0] if steps else ""
+    counted = f" by {_plural(reason.users, 'user')}" if reason.users is not None else ""
+    by_chance = f", {reason.lift:.1f} times as often as by chance" if reason.lift is not None else ""
+    match reason.feature:
+        case Family.BOUGHT_NEXT | Family.VIEWED_NEXT if len(steps) > 1:
+            verb = "bought" if reason.feature == Family.BOUGHT_NEXT else "viewed"
+            return f"{steps[-1]} is {verb} after {start}{counted}{by_chance}"
+        case Family.BOUGHT_NEXT | "ITEM_BOUGHT_NEXT":
+            return f"bought after {start}{counted}"
+        case Family.VIEWED_NEXT | "ITEM_VIEWED_NEXT":
+            return f"viewed after {start}{counted}"
+        case "EMBEDDING":
+            return "resembles the user's history"
+        case "POPULAR":
+            return "popular"
+        case "PRICE":
+            return f"a moderate step up in price from {start}"
+    return " > ".join((reason.feature, *steps)) + counted + by_chance
+
+
+def _plural(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
