@@ -10,7 +10,7 @@ from pydantic import BaseModel, SecretStr
 from stream.diagnosis.broker import check_broker, check_topics, check_workers
 from stream.diagnosis.encoding import check_encoders
 from stream.diagnosis.finding import Finding, Verdict
-from stream.diagnosis.graph import check_graph
+from stream.diagnosis.graph import check_graph, check_schema
 from stream.diagnosis.machine import check_port, check_state_dir
 from stream.diagnosis.security import check_exposure, check_transport
 from stream.settings import Settings
@@ -36,6 +36,7 @@ CHECKS = (
     Check("topics", check_topics, ("broker",)),
     Check("workers", check_workers, ("broker",)),
     Check("graph", check_graph),
+    Check("schema", check_schema, ("broker", "graph")),
     Check("encoders", check_encoders),
 )
 

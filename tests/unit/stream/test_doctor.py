@@ -1,7 +1,8 @@
+import asyncio
 import json
 import os
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -266,6 +267,42 @@ def test_a_graph_that_can(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(graph_check, "open_store", lambda settings, patience: MemoryGraphStore())
     assert "no user yet" in only(graph_check.check_graph(Settings())).message
     assert only(graph_check.check_graph(Settings(store=StoreName.MEMORY))).verdict == Verdict.WARNING
+
+
+@pytest.fixture
+def built(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Settings, MemoryGraphStore]]:
+    """A broker with all topics, and a graph that nobody has touched yet."""
+    store = MemoryGraphStore()
+    monkeypatch.setattr(graph_check, "open_store", lambda settings, patience: store)
+    with EmbeddedBroker() as embedded:
+        settings = Settings(kafka=KafkaSettings(bootstrap_servers=embedded.bootstrap_servers))
+        embedded.create_topics(settings.topics)
+        yield settings, store
+
+
+def build(settings: Settings, store: MemoryGraphStore, partitions: int) -> None:
+    """Do what the first worker does."""
+    internal = [topic.name for topic in settings.topics.table() if topic.internal]
+    asyncio.run(store.ensure_schema(dict.fromkeys(internal, partitions)))
+    asyncio.run(store.claim({f"{settings.topics.bundles}/0": "owner"}))
+
+
+def test_a_graph_that_no_worker_has_built_stays_as_it_is(built: tuple[Settings, MemoryGraphStore]) -> None:
+    settings, store = built
+    assert "no worker has been here yet" in only(graph_check.check_schema(settings)).message
+    asyncio.run(store.ensure_schema({settings.topics.bundles: 77}))  # nothing was recorded that contradicts it
+
+
+def test_a_graph_with_the_partition_counts_of_today(built: tuple[Settings, MemoryGraphStore]) -> None:
+    build(*built, partitions=4)
+    assert only(graph_check.check_schema(built[0])).verdict == Verdict.OK
+
+
+def test_a_graph_with_other_partition_counts(built: tuple[Settings, MemoryGraphStore]) -> None:
+    build(*built, partitions=8)
+    finding = only(graph_check.check_schema(built[0]))
+    assert finding.verdict == Verdict.FAILED
+    assert "has 4 partitions, but this graph was built with 8" in finding.message
 
 
 # -- encoders ---------------------------------------------------------------------------------------------------------
