@@ -20,7 +20,7 @@ from stream.agents.association import AssociationAgent
 from stream.agents.catalogue import CatalogueAgent
 from stream.agents.intake import IntakeAgent
 from stream.agents.interest import InterestAgent
-from stream.batchpath import BatchApp, BatchHandler
+from stream.batchpath import BatchApp, BatchHandler, arm_exit
 from stream.encoding import Encoders, load_encoders
 from stream.health import Health, HealthServer
 from stream.knowledge import Knowledge
@@ -36,6 +36,8 @@ from stream.settings import Settings, StoreName
 log = logging.getLogger(__name__)
 
 _PING_SECONDS = 5.0
+STOP_SECONDS = 30.0
+"""A worker that was told to stop is gone after this time at the latest."""
 
 
 class Role(StrEnum):
@@ -192,6 +194,14 @@ def build_handler(role: Role, parts: Parts) -> BatchHandler:
     )
 
 
+class GracefulWorker(faust.Worker):
+    """Stops on SIGTERM and SIGINT: ends the batch in hand, leaves the groups; but never takes for ever about it."""
+
+    def _flag_as_shutdown_by_signal(self) -> None:
+        super()._flag_as_shutdown_by_signal()
+        arm_exit(STOP_SECONDS, code=0)  # nothing is lost by it: the ledger knows where we were
+
+
 def build_worker(
     parts: Parts, roles: Sequence[Role], extra: Sequence[Service] = (), static_members: bool = True
 ) -> tuple[faust.Worker, Runtime]:
@@ -210,7 +220,7 @@ def build_worker(
     for app in apps:
         app.finalize()
     runtime.apps.extend(apps)
-    worker = faust.Worker(
+    worker = GracefulWorker(
         apps[-1],
         runtime,
         *apps[:-1],

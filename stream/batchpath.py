@@ -1,7 +1,7 @@
 """Faust's batch path: whole record batches to one agent per role, and commits of nothing but what was applied.
 
 Faust's own stream costs 85-103 microseconds of CPU per event and may commit past events in flight (ADR-0002). Here
-the consumer hands ``{partition: [record]}`` to the agent over a channel of two batches; Faust keeps the group, the
+the consumer hands ``{partition: [record]}`` to the agent over a queue of two batches; Faust keeps the group, the
 assignor, the worker, the agent and its supervisor. Overrides private methods of the exactly pinned release:
 tests/contract/test_batchpath_contract.py fails when their shape changes.
 """
@@ -10,7 +10,7 @@ import asyncio
 import logging
 import os
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -30,6 +30,7 @@ Records = Mapping[int, Sequence[ConsumerRecord]]
 """Records by partition, ascending offsets, of the handler's one topic."""
 
 _TICK_SECONDS = 0.2
+_FULL_SECONDS = 0.005
 _EXIT_SECONDS = 5.0
 
 
@@ -113,15 +114,22 @@ class BatchConsumer(driver.Consumer):
         return positions
 
     async def _drain_messages(self, fetcher: Any) -> None:
-        channel, linger = self.app.batches, self.app.linger_seconds
+        try:
+            await self._hand_over(fetcher)
+        except asyncio.CancelledError:
+            if not self.app.should_stop:
+                raise
+
+    async def _hand_over(self, fetcher: Any) -> None:
+        queue, linger = self.app.batches, self.app.linger_seconds
         limit = self.app.conf.broker_max_poll_records or 1000
         while not (self.should_stop or fetcher.should_stop):
             generation = self.app.consumer_generation_id
             if not self.flow_active:
                 await self.wait(self.can_resume_flow)
                 continue
-            if channel.queue.full():
-                await asyncio.sleep(0.005)
+            if queue.full():
+                await asyncio.sleep(_FULL_SECONDS)
                 continue
             active = self._get_active_partitions()
             # An empty set would mean "all", and there is nothing to fetch while nothing is assigned.
@@ -133,7 +141,7 @@ class BatchConsumer(driver.Consumer):
             records = {tp.partition: batch for tp, batch in (fetched or {}).items() if batch}
             if records:
                 failpoint("after_poll")
-            await channel.send(value=(generation, records))
+            queue.put_nowait((generation, records))
             if 0 < sum(map(len, records.values())) < limit:
                 await asyncio.sleep(linger)  # let a micro-batch gather
 
@@ -145,9 +153,8 @@ class BatchConsumer(driver.Consumer):
 
     async def wait_empty(self) -> None:
         """Before a revoke and on stop: forget what waits, let the running transaction end, commit what it applied."""
-        queue = self.app.batches.queue
-        while not queue.empty():
-            queue.get_nowait()
+        while not self.app.batches.empty():
+            self.app.batches.get_nowait()
         await self.idle.wait()
         failpoint("on_revoke")
         await self.commit_and_end_transactions()
@@ -183,19 +190,23 @@ class BatchApp(faust.App):
         self.assigned_once = False
         self.handler = handler
         self.linger_seconds = settings.worker.linger_seconds
-        self.batches = self.channel(maxsize=2)
+        self.batches: asyncio.Queue[tuple[int, Records]] = asyncio.Queue(maxsize=2)
         self.topics.add(self.topic(handler.topic, key_type=bytes, value_type=bytes, value_serializer="raw"))
-        self.agent(self.batches, name=f"{role}.batches", supervisor_strategy=CrashingSupervisor)(self._consume)
+        # The agent reads our queue and not its channel: that one copies what it gets into buffers out of our reach.
+        self.agent(self.channel(maxsize=1), name=f"{role}.batches", supervisor_strategy=CrashingSupervisor)(
+            self._consume
+        )
 
     def _new_transport(self) -> Any:
         transport = super()._new_transport()
         transport.Consumer = BatchConsumer
         return transport
 
-    async def _consume(self, stream: Any) -> None:
+    async def _consume(self, _: Any) -> None:
         consumer = self.consumer
         try:
-            async for generation, records in stream:
+            while not self.should_stop:
+                generation, records = await self.batches.get()
                 if generation != self.consumer_generation_id:
                     continue  # fetched before a rebalance; the seek to the ledger brings it again
                 consumer.idle.clear()
@@ -208,12 +219,19 @@ class BatchApp(faust.App):
         except Exception:
             arm_exit()
             raise
-        if not self.should_stop:
-            raise RuntimeError(f"the batch stream of {self.role} ended by itself")
 
 
-def arm_exit() -> None:
-    """End the process soon, come what may: a crashing worker that lingers would be a member without work."""
-    timer = threading.Timer(_EXIT_SECONDS, os._exit, (1,))
+_last_resort: Callable[[int], object] = os._exit
+
+
+def set_last_resort(act: Callable[[int], object]) -> None:
+    """Choose what :func:`arm_exit` does when the time has come; it is given the exit code."""
+    global _last_resort
+    _last_resort = act
+
+
+def arm_exit(seconds: float = _EXIT_SECONDS, code: int = 1) -> None:
+    """End the process soon, come what may: a worker that lingers while it stops would be a member without work."""
+    timer = threading.Timer(seconds, os._exit if code == 0 else _last_resort, (code,))
     timer.daemon = True
     timer.start()

@@ -37,7 +37,7 @@ def configure_logging(settings: LogSettings) -> None:
     """Send every log line to standard error in the configured form. Standard output belongs to results."""
     as_json = settings.format == "json" or (settings.format == "auto" and not sys.stderr.isatty())
     renderer: Any = structlog.processors.JSONRenderer() if as_json else structlog.dev.ConsoleRenderer()
-    chain = [
+    chain: list[Any] = [
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         _take_extra,

@@ -24,6 +24,8 @@ from stream.topics import TopicSettings
 ENVIRONMENT_PREFIX = "INTERESTREAM_"
 CONFIG_FILE_VARIABLE = "INTERESTREAM_CONFIG_FILE"
 FAILPOINTS_VARIABLE = "INTERESTREAM_FAILPOINTS"
+RESTARTS_VARIABLE = "INTERESTREAM_RESTARTS"
+_NOT_SETTINGS = frozenset({CONFIG_FILE_VARIABLE, FAILPOINTS_VARIABLE, RESTARTS_VARIABLE})
 
 
 class SecurityProtocol(StrEnum):
@@ -163,7 +165,7 @@ def load_settings() -> Settings:
     known = {f"{ENVIRONMENT_PREFIX}{name}".upper() for name in Settings.model_fields}
     for variable in os.environ:
         name = variable.upper()
-        if name in (CONFIG_FILE_VARIABLE, FAILPOINTS_VARIABLE) or not name.startswith(ENVIRONMENT_PREFIX):
+        if name in _NOT_SETTINGS or not name.startswith(ENVIRONMENT_PREFIX):
             continue
         if name.split("__", 1)[0] not in known:
             raise SettingsError(f"{variable} is not a setting; `interestream config` lists them")

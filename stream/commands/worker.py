@@ -2,7 +2,6 @@
 
 import logging
 import os
-import sys
 from typing import Annotated
 
 import typer
@@ -11,9 +10,11 @@ from encoders.base import EncoderError
 from graph.failpoints import BadFailpoint, arm
 from graph.store import Refused
 from stream.app import Role, build_parts, build_worker, open_store
+from stream.batchpath import set_last_resort
 from stream.commands.console import ExitCode, fail, read_settings
 from stream.logs import configure_logging
 from stream.preflight import ServerAway, wait_for_topics
+from stream.restart import restart_in_place
 from stream.settings import FAILPOINTS_VARIABLE, SettingsError, check_security
 
 log = logging.getLogger(__name__)
@@ -28,9 +29,10 @@ def worker(
 
     Start as many as you like, on one host or many: they share the partitions, and any mixture of roles is safe.
     Settings come from INTERESTREAM_* variables (see `interestream config`). Waits for Kafka, its topics and Neo4j,
-    and says what it waits for. A worker that died is simply started again: it goes on exactly where the graph says.
+    and says what it waits for. A worker that crashed starts itself again, one that was killed is started by you: it
+    goes on exactly where the graph says.
 
-    Exit codes: 0 stopped by SIGTERM or SIGINT; 1 crashed (start it again); 2 the settings or the graph cannot be
+    Exit codes: 0 stopped by SIGTERM or SIGINT; 1 crashed again and again; 2 the settings or the graph cannot be
     used as they are (an operator acts); 3 a server stayed away for longer than worker.patience_seconds.
     """
     settings = read_settings()
@@ -49,6 +51,7 @@ def worker(
         fail(str(error), ExitCode.USAGE)
     except ServerAway as error:
         fail(str(error), ExitCode.AWAY)
+    set_last_resort(restart_in_place)
     log.info("starting", extra={"roles": [r.value for r in roles]})
     try:
         process.execute_from_commandline()
@@ -60,4 +63,4 @@ def worker(
         raise
     except Exception:
         log.exception("crashed")
-        sys.exit(ExitCode.FAILED)
+        restart_in_place(ExitCode.FAILED)

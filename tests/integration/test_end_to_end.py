@@ -1,7 +1,10 @@
 """From a tracker's bytes to graph and lists, on the real servers, checked against an independent recomputation."""
 
+import asyncio
 import json
 import math
+import subprocess
+import sys
 import time
 from collections import defaultdict
 from collections.abc import Iterator
@@ -13,7 +16,6 @@ from confluent_kafka import Producer
 
 from graph.store import GraphStore, UserView
 from stream.app import open_store
-from stream.commands import main
 from stream.kafka_config import confluent_config
 from stream.settings import Settings
 from tests.integration.shop import DAY_MS, Answer, Message, Shop, answers, make_shop
@@ -70,8 +72,6 @@ class Drained:
 
 
 async def drain(settings: Settings, store: GraphStore, workers: list[Worker], seconds: float = 180) -> None:
-    import asyncio
-
     deadline = time.monotonic() + seconds
     drained = Drained(settings)
     while not await drained.reached(store):
@@ -81,13 +81,11 @@ async def drain(settings: Settings, store: GraphStore, workers: list[Worker], se
         await asyncio.sleep(0.3)
 
 
-def refresh_all(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in environment(settings).items():
-        if name.startswith("INTERESTREAM_"):
-            monkeypatch.setenv(name, value)
-    with pytest.raises(SystemExit) as ended:
-        main(["refresh", "--all", "--json"])
-    assert ended.value.code == 0
+def refresh_all(settings: Settings) -> None:
+    command = [sys.executable, "-m", "stream", "refresh", "--all", "--json"]
+    done = subprocess.run(command, env=environment(settings), capture_output=True, text=True, timeout=180, check=False)
+    assert done.returncode == 0, done.stderr
+    json.loads(done.stdout.splitlines()[-1])
 
 
 async def all_users(store: GraphStore) -> dict[str, UserView]:
@@ -170,7 +168,7 @@ def workers(settings: Settings, tmp_path: Path) -> Iterator[list[Worker]]:
 
 
 async def test_every_event_once_whatever_happens_to_the_workers(
-    settings: Settings, store: GraphStore, workers: list[Worker], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    settings: Settings, store: GraphStore, workers: list[Worker], tmp_path: Path
 ) -> None:
     now = time.time_ns() // 1_000_000
     shop = make_shop(seed=11, events=EVENTS, now=now)
@@ -195,7 +193,7 @@ async def test_every_event_once_whatever_happens_to_the_workers(
     ]
     produce(settings, topic, shop.messages[2 * third :])
     await drain(settings, store, workers)
-    refresh_all(settings, monkeypatch)
+    refresh_all(settings)
 
     found = await all_users(store)
     check_users(found, wanted)

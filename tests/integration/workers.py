@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from confluent_kafka import OFFSET_END, Consumer, TopicPartition
+from confluent_kafka import OFFSET_END, Consumer, KafkaException, TopicPartition
 
 from stream.kafka_config import confluent_config
 from stream.settings import Settings
@@ -84,11 +84,18 @@ def wait_until(condition: Callable[[], bool], seconds: float, what: str, workers
 
 
 def end_offsets(settings: Settings, topic: str) -> dict[int, int]:
-    """Return the next offset of every partition of a topic."""
+    """Return the next offset of every partition of a topic; waits for the leaders of one that was just made."""
     consumer = Consumer({**confluent_config(settings), "group.id": "test-ends"})
+    deadline = time.monotonic() + 30
     try:
-        partitions = consumer.list_topics(topic, timeout=20).topics[topic].partitions
-        return {p: consumer.get_watermark_offsets(TopicPartition(topic, p), timeout=20)[1] for p in partitions}
+        while True:
+            try:
+                partitions = consumer.list_topics(topic, timeout=20).topics[topic].partitions
+                places = [TopicPartition(topic, p) for p in partitions]
+                return {tp.partition: consumer.get_watermark_offsets(tp, timeout=20)[1] for tp in places}
+            except KafkaException:
+                if time.monotonic() > deadline:
+                    raise
     finally:
         consumer.close()
 
