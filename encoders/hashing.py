@@ -8,15 +8,13 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from hashlib import blake2b
-from itertools import chain
 
 import numpy as np
 
 from encoders.base import ITEM_DIMENSIONS, FloatArray, IntArray
 
 NGRAM_LENGTHS = (3, 4)
-WORD_REPEATS = 3
-"""A whole word weighs as much as so many of its n-grams."""
+"""Of words between boundary marks; the whole word is one feature more."""
 
 CACHED_WORDS = 65_536
 VERSION = 1
@@ -61,7 +59,7 @@ class HashingTextEncoder:
         return total
 
     def _uncached_word_sum(self, word: str) -> IntArray:
-        features = chain([f"={word}"] * WORD_REPEATS, ngrams(word))
+        features = [f"={word}", *ngrams(word)]
         key = b"interestream:%d:%d" % (VERSION, self._seed)
         digests = b"".join(blake2b(f.encode(), digest_size=ITEM_DIMENSIONS // 8, key=key).digest() for f in features)
         bits = np.unpackbits(np.frombuffer(digests, np.uint8)).reshape(-1, ITEM_DIMENSIONS)

@@ -6,13 +6,23 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
+from torch import Tensor
 
 from encoders.base import ITEM_DIMENSIONS, FloatArray, IntArray
 from encoders.device import CPU, Device
 from encoders.projection import ItemProjection, normalise
 
+SLICE_USERS = 256
+"""Users of one step of a top-k, whose candidates' vectors then stay in a CPU's cache."""
+
 MAX_SCORES = 32_000_000
-"""Scores held at once by a top-k: users are taken in slices, 128 MB on the device at most."""
+"""Scores held at once by a top-k, 128 MB: with a large catalogue the slices get smaller."""
+
+SHORTLIST_MARGIN = 32
+"""Items beyond k that are scored exactly: enough for all but a crowd of twins."""
+
+ROUNDING = 1e-5
+"""More than a float32 dot product of two unit vectors can be off: d·2^-24 = 4e-6."""
 
 NO_ROW = -1
 
@@ -68,7 +78,7 @@ class ItemMatrix:
         return view
 
     @property
-    def resident(self) -> torch.Tensor:
+    def resident(self) -> Tensor:
         """(capacity, d) float32 on the device; rows beyond n are zero."""
         return self._resident
 
@@ -100,10 +110,9 @@ class ItemMatrix:
             return scores, rows
         absent = torch.from_numpy(~self._present[: self._rows]).to(self._device.torch_device)
         queries = torch.from_numpy(np.ascontiguousarray(users[known])).to(self._device.torch_device)
-        step = max(1, MAX_SCORES // self._rows)
+        step = max(1, min(SLICE_USERS, MAX_SCORES // self._rows))
         for start in range(0, len(known), step):
-            part = queries[start : start + step] @ self._resident[: self._rows].T
-            best, where = _stable_topk(part.masked_fill_(absent, -torch.inf), found)
+            best, where = _exact_topk(queries[start : start + step], self._resident[: self._rows], absent, found)
             scores[known[start : start + step], :found] = best.cpu().numpy()
             rows[known[start : start + step], :found] = where.cpu().numpy()
         return scores, rows
@@ -137,21 +146,27 @@ class ItemMatrix:
         self._resident = torch.from_numpy(self._mirror).to(self._device.torch_device)
 
 
-def _stable_topk(scores: torch.Tensor, k: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return the k largest of each row of (B, n), largest first, ties by position.
+def _exact_topk(queries: Tensor, vectors: Tensor, absent: Tensor, k: int) -> tuple[Tensor, Tensor]:
+    """Return scores (B, k) float32 and positions (B, k), best first, ties by position.
 
-    ``torch.topk`` leaves open which of several equal scores it takes. That matters only where the k-th and the next
-    one are equal; those rows alone are done again over all their ties.
+    queries: (B, d); vectors: (n, d); absent: (n,) bool, at least k are False. A matrix product rounds differently at
+    different places of the matrix and for different batches, so that equal items would get unequal scores. It only
+    draws the shortlist, with a margin for its error; the shortlist is then scored in float64.
     """
-    width = min(k + 1, scores.shape[1])
-    best, where = scores.topk(width, dim=1)
-    if width > k:
-        for row in torch.nonzero(best[:, k - 1] == best[:, k]).flatten().tolist():
-            floor = best[row, k - 1]
-            above = torch.nonzero(scores[row] > floor).flatten()
-            tied = torch.nonzero(scores[row] == floor).flatten()[: k - len(above)]
-            where[row, :k] = torch.cat([above, tied])
-        where = where[:, :k]
-    where = where.sort(dim=1).values
-    best, order = scores.gather(1, where).sort(dim=1, descending=True, stable=True)
-    return best, where.gather(1, order)
+    rough = (queries @ vectors.T).masked_fill_(absent, -torch.inf)
+    best, where = rough.topk(min(k + SHORTLIST_MARGIN, len(vectors)), dim=1)
+    floor = best[:, k - 1] - ROUNDING * queries.norm(dim=1)
+    scores, rows = _rescored(queries, vectors, absent, where, k)
+    if best.shape[1] < len(vectors):
+        # More near ties than the margin holds: all of them compete.
+        for user in torch.nonzero(best[:, -1] >= floor).flatten().tolist():
+            tied = torch.nonzero(rough[user] >= floor[user]).T
+            scores[user], rows[user] = _rescored(queries[user : user + 1], vectors, absent, tied, k)
+    return scores, rows
+
+
+def _rescored(queries: Tensor, vectors: Tensor, absent: Tensor, rows: Tensor, k: int) -> tuple[Tensor, Tensor]:
+    rows = rows.sort(dim=1).values
+    exact = torch.einsum("bd,bmd->bm", queries.double(), vectors[rows].double()).float()
+    scores, order = exact.masked_fill_(absent[rows], -torch.inf).sort(dim=1, descending=True, stable=True)
+    return scores[:, :k], rows.gather(1, order)[:, :k]

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from safetensors import SafetensorError
 
 from encoders.base import EncoderError, FloatArray
 from encoders.batching import padded_length, plan_batches
@@ -53,16 +54,20 @@ class TransformersTextEncoder:
             self._tokenizer = AutoTokenizer.from_pretrained(
                 vetted.path, local_files_only=True, trust_remote_code=False, use_fast=True
             )
-            model = AutoModel.from_pretrained(
+            model, report = AutoModel.from_pretrained(
                 vetted.path,
                 local_files_only=True,
                 trust_remote_code=False,
                 use_safetensors=True,
                 attn_implementation="sdpa",
                 dtype=device.dtype,
+                output_loading_info=True,
             )
-        except (OSError, ValueError, KeyError, ImportError, RuntimeError) as error:
+        except (OSError, ValueError, KeyError, ImportError, RuntimeError, SafetensorError) as error:
             raise EncoderError(f"{vetted.path} cannot be loaded as a text model: {error}") from error
+        # transformers fills what is missing with random numbers. Mean pooling has no use for the pooler.
+        if missing := sorted(key for key in report["missing_keys"] if not key.startswith("pooler.")):
+            raise EncoderError(f"{vetted.path}: the weights lack {missing[0]} and {len(missing) - 1} more tensors")
         self._model = model.to(device.torch_device).eval()
         self._device = device
         on_cpu = device.torch_device.type == "cpu"

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from encoders.base import ITEM_DIMENSIONS, KIND_CODES, EncoderError, FloatArray, HistoryBatch
+from encoders.base import ITEM_DIMENSIONS, KIND_CODES, EncoderError, FloatArray, HistoryBatch, IntArray
 from encoders.card import Card, check_shapes, read_weights, write_weights
 from encoders.items import ItemMatrix
 from encoders.projection import normalise
@@ -126,13 +126,11 @@ class DecayUserEncoder:
         return normalise(vectors)
 
     @torch.inference_mode()
-    def _forward(self, rows: np.ndarray, kinds: np.ndarray, ages: np.ndarray) -> FloatArray:
-        known = (rows >= 0) & (kinds > 0)
+    def _forward(self, rows: IntArray, kinds: IntArray, ages: FloatArray) -> FloatArray:
+        present = self._matrix.present
+        known = (rows >= 0) & (rows < len(present)) & (kinds > 0)
         rows = np.where(known, rows, 0)
-        if len(self._matrix.present):
-            known &= self._matrix.present[rows]
-        else:
-            known[:] = False
+        known[known] = present[rows[known]]
         device = self._matrix.resident.device
         gathered = self._matrix.resident[torch.from_numpy(rows).to(device)]
         tensors = (torch.from_numpy(np.ascontiguousarray(array)).to(device) for array in (kinds, ages, known))

@@ -1,6 +1,5 @@
 """``interestream train``: fit what the encoders need on a shop's own items."""
 
-import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
@@ -17,7 +16,7 @@ from encoders.factory import load_text_encoder
 from encoders.items import item_text
 from encoders.projection import FORMAT as PROJECTION_FORMAT
 from encoders.projection import ProjectionCard
-from encoders.training.catalogue import read_catalogue
+from encoders.training.catalogue import CatalogueItem, read_catalogue
 from encoders.training.categories import train_categories
 from encoders.training.projection import fit_projection
 from stream.commands.console import ExitCode, fail, print_json, progress_bar, read_settings
@@ -63,11 +62,8 @@ def projection(
     Example: interestream train projection --items items.csv.gz --out projection.safetensors
     """
     _check_out(out)
+    texts = [item_text(item.title, item.brand, item.category) for item in _read_items(items)]
     encoder = _load_encoder()
-    try:
-        texts = [item_text(item.title, item.brand, item.category) for item in read_catalogue(items)]
-    except EncoderError as error:
-        fail(str(error), ExitCode.USAGE)
     try:
         fitted = fit_projection(_encode(encoder, texts, "encoding items"))
     except EncoderError as error:
@@ -108,11 +104,8 @@ def categories(
     Example: interestream train categories --items items.csv.gz --clusters 60 --out categories.safetensors
     """
     _check_out(out)
+    rows = _read_items(items)
     encoder = _load_encoder()
-    try:
-        rows = read_catalogue(items)
-    except EncoderError as error:
-        fail(str(error), ExitCode.USAGE)
     titles = [row.title for row in rows]
     texts = [item_text(row.title, row.brand) for row in rows]
     try:
@@ -147,9 +140,15 @@ def _check_out(out: Path) -> None:
         fail(f"--out: {out.parent} is not a folder; create it first", ExitCode.USAGE)
 
 
+def _read_items(path: Path) -> list[CatalogueItem]:
+    try:
+        return read_catalogue(path)
+    except EncoderError as error:
+        fail(str(error), ExitCode.USAGE)
+
+
 def _load_encoder() -> TextEncoder:
     settings = read_settings().encoder
-    logging.basicConfig(format="%(levelname)s %(message)s")
     try:
         return load_text_encoder(settings, choose_device(settings.device))
     except EncoderError as error:

@@ -1,0 +1,108 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from encoders.base import ITEM_DIMENSIONS, EncoderError
+from encoders.card import Card, read_card, write_weights
+from encoders.categories import FORMAT as CATEGORIES_FORMAT
+from encoders.categories import CategoriesCard, save_categories
+from encoders.factory import (
+    SHIPPED_PROJECTION,
+    load_categories,
+    load_projection,
+    load_text_encoder,
+    load_user_encoder,
+)
+from encoders.hashing import HashingTextEncoder
+from encoders.items import ItemMatrix
+from encoders.projection import FORMAT as PROJECTION_FORMAT
+from encoders.projection import ItemProjection, ProjectionCard
+from encoders.settings import EncoderSettings, TextEncoderName
+from encoders.user.decay import DecayCard, DecayNetwork, save_decay
+
+HASHING = HashingTextEncoder()
+
+
+def test_hashing_needs_no_weights() -> None:
+    encoder = load_text_encoder(EncoderSettings(text=TextEncoderName.HASHING))
+    assert encoder.model == HASHING.model
+
+
+def test_a_wrong_folder_is_an_encoder_error(tmp_path: Path) -> None:
+    with pytest.raises(EncoderError, match=r"no config\.json"):
+        load_text_encoder(EncoderSettings(text_model_dir=tmp_path))
+
+
+@pytest.mark.model
+def test_the_default_is_the_packaged_model_with_its_shipped_projection(minilm_folder: Path) -> None:
+    settings = EncoderSettings(text_prefix="", text_batch_tokens=512)
+    encoder = load_text_encoder(settings)
+    assert encoder.model == "all-MiniLM-L6-v2/53aa5117"
+    projection = load_projection(encoder)
+    assert projection.name.startswith("minilm-projection/")
+    items = projection.project(encoder.encode(["mug", "tea cup", "lantern", "wall clock"]))
+    assert items.shape == (4, ITEM_DIMENSIONS)
+    assert items[0] @ items[1] > items[0] @ items[2]
+
+
+def test_the_shipped_projection_says_where_it_comes_from() -> None:
+    card = read_card(SHIPPED_PROJECTION, ProjectionCard)
+    assert card.licence == "CC BY 4.0"
+    assert "UCI" in card.attribution
+    assert card.metrics["items"] == 3659
+    assert SHIPPED_PROJECTION.stat().st_size < 200_000
+
+
+def test_a_text_model_without_a_fitted_projection_gets_the_fixed_one() -> None:
+    assert load_projection(HASHING).name == "identity"
+
+
+def test_a_named_projection_must_fit(tmp_path: Path) -> None:
+    path = tmp_path / "mine.safetensors"
+    matrix = np.eye(ITEM_DIMENSIONS, dtype=np.float32)
+    projection = ItemProjection("mine", np.zeros(ITEM_DIMENSIONS, np.float32), matrix)
+    card = ProjectionCard(format=PROJECTION_FORMAT, text_model=HASHING.model, text_dimensions=ITEM_DIMENSIONS)
+    projection.save(path, card)
+    assert load_projection(HASHING, path).name.startswith("mine/")
+    with pytest.raises(EncoderError, match="was fitted to"):
+        load_projection(HashingTextEncoder(seed=1), path)
+
+
+def test_the_untrained_user_encoder_is_the_default() -> None:
+    matrix = ItemMatrix(load_projection(HASHING))
+    assert load_user_encoder(EncoderSettings(), matrix).model == "decay/untrained"
+
+
+def test_a_trained_user_encoder_is_loaded_by_its_format(tmp_path: Path) -> None:
+    matrix = ItemMatrix(load_projection(HASHING))
+    card = DecayCard(
+        format="interestream.user.decay/1",
+        item_projection="identity",
+        half_lives_seconds=[0.0, 3_600.0, 86_400.0, 2_592_000.0],
+        kind_codes={"impression": 1, "click": 2, "view": 3, "add_to_cart": 4, "purchase": 5},
+        hidden=0,
+    )
+    save_decay(tmp_path / "model.safetensors", DecayNetwork(), card)
+    model = load_user_encoder(EncoderSettings(user_model_dir=tmp_path), matrix).model
+    assert model.startswith("decay/")
+    assert model != "decay/untrained"
+
+
+def test_unknown_user_formats_are_refused(tmp_path: Path) -> None:
+    write_weights(tmp_path / "model.safetensors", {"a": np.ones(1, np.float32)}, Card(format="someone.else/7"))
+    matrix = ItemMatrix(load_projection(HASHING))
+    with pytest.raises(EncoderError, match=r"encoder\.user_model_dir.*'someone\.else/7'.*interestream\.user\.decay/1"):
+        load_user_encoder(EncoderSettings(user_model_dir=tmp_path), matrix)
+
+
+def test_categories_are_derived_only_when_asked_for(tmp_path: Path) -> None:
+    assert load_categories(EncoderSettings(), HASHING) is None
+    path = tmp_path / "categories.safetensors"
+    card = CategoriesCard(
+        format=CATEGORIES_FORMAT, text_model=HASHING.model, text_dimensions=ITEM_DIMENSIONS, names=["Mug", "Clock"]
+    )
+    save_categories(path, HASHING.encode(["mug", "clock"]), card)
+    categories = load_categories(EncoderSettings(categories_file=path), HASHING)
+    assert categories is not None
+    assert categories.assign(HASHING.encode(["red mug", "alarm clock"])) == ["Derived > Mug", "Derived > Clock"]
