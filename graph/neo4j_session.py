@@ -32,6 +32,7 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 Rows = list[list[Any]]
 
+_SCHEMES = ("bolt", "neo4j")
 _RETRY_SECONDS = 0.05
 _START_RETRY_SECONDS = 0.25
 _PING_SECONDS = 5.0
@@ -67,6 +68,8 @@ class Neo4jSession:
 
         Raises Unavailable when it does not answer within ``patience_seconds``, Refused when the settings are wrong.
         """
+        if not self._uri.startswith(_SCHEMES):
+            raise Refused(f"neo4j.uri is {self._uri}, it must start with {' or '.join(_SCHEMES)} (+s for TLS)")
         loop = asyncio.get_running_loop()
         deadline = loop.time() + patience_seconds
         async with self._bounded(patience_seconds):
