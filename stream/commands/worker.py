@@ -8,12 +8,13 @@ import typer
 
 from encoders.base import EncoderError
 from graph.failpoints import BadFailpoint, arm
-from graph.store import Refused
+from graph.store import Refused, Unavailable
 from stream.app import Role, build_parts, build_worker, open_store
 from stream.batchpath import set_last_resort
 from stream.commands.console import ExitCode, fail, read_settings
 from stream.logs import configure_logging
 from stream.preflight import ServerAway, wait_for_topics
+from stream.publisher import BrokerUnavailable
 from stream.restart import restart_in_place
 from stream.settings import FAILPOINTS_VARIABLE, SettingsError, check_security
 
@@ -55,12 +56,13 @@ def worker(
     log.info("starting", extra={"roles": [r.value for r in roles]})
     try:
         process.execute_from_commandline()
-    except Refused as error:
-        fail(str(error), ExitCode.USAGE)
-    except ServerAway as error:
-        fail(str(error), ExitCode.AWAY)
-    except SystemExit:
-        raise
-    except Exception:
-        log.exception("crashed")
-        restart_in_place(ExitCode.FAILED)
+    except SystemExit as ended:
+        if ended.code in (0, None):
+            raise
+        reason = process.crash_reason or ended.__context__  # Faust turns whatever ends it into an exit code
+    if isinstance(reason, Refused):
+        fail(str(reason), ExitCode.USAGE)
+    if isinstance(reason, (ServerAway, Unavailable, BrokerUnavailable)):
+        fail(str(reason), ExitCode.AWAY)
+    log.error("crashed", exc_info=reason)
+    restart_in_place(ExitCode.FAILED)
