@@ -1,12 +1,21 @@
 """Kafka: does it answer, are the topics as they should be, does anybody consume them."""
 
-from confluent_kafka import ConsumerGroupState, KafkaException
+import time
+
+from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka.admin import AdminClient
 
 from stream.admin import AdminError, DifferenceKind, TopicDifference, admin_client, plan_topics
 from stream.diagnosis.finding import Finding, failed, ok, warning
 from stream.settings import Settings
 
 _ANSWER_SECONDS = 5.0
+_POLL_SECONDS = 0.2
+_NOT_YET = (
+    KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+    KafkaError.COORDINATOR_NOT_AVAILABLE,
+    KafkaError.NOT_COORDINATOR,
+)
 _APPLY = "`interestream topics apply` mends it"
 ROLES = ("intake", "interest", "association", "catalogue")
 
@@ -66,16 +75,26 @@ def _judge(difference: TopicDifference) -> Finding:
 
 def check_workers(settings: Settings) -> list[Finding]:
     """Check that every role's consumer group has members."""
-    groups = {f"{settings.kafka.group_prefix}-{role}": role for role in ROLES}
-    described = admin_client(settings).describe_consumer_groups(list(groups), request_timeout=_ANSWER_SECONDS)
-    members = {}
-    for group, future in described.items():
-        try:
-            found = future.result()
-        except KafkaException as error:
-            return [warning("workers", f"the broker does not tell ({error.args[0].str()})", "ask again")]
-        members[groups[group]] = 0 if found.state is ConsumerGroupState.DEAD else len(found.members)
+    admin = admin_client(settings)  # kept: with the client its answers would be gone
+    deadline = time.monotonic() + _ANSWER_SECONDS
+    try:
+        members = {role: _members(admin, f"{settings.kafka.group_prefix}-{role}", deadline) for role in ROLES}
+    except (KafkaException, TimeoutError) as error:
+        reason = error.args[0].str() if isinstance(error, KafkaException) else "no answer"
+        return [warning("workers", f"the broker does not tell who consumes ({reason})", "run this again")]
     idle = [role for role in ROLES if not members[role]]
     if idle:
         return [warning("workers", f"nobody has the role {', '.join(idle)}", "start `interestream worker`")]
     return [ok("workers", ", ".join(f"{role} {count}" for role, count in members.items()))]
+
+
+def _members(admin: AdminClient, group: str, deadline: float) -> int:
+    """Return how many members a group has; a broker that has just started is asked until it knows."""
+    while True:
+        asked = admin.describe_consumer_groups([group], request_timeout=_ANSWER_SECONDS)
+        try:
+            return len(asked[group].result(timeout=_ANSWER_SECONDS).members)
+        except KafkaException as error:
+            if error.args[0].code() not in _NOT_YET or time.monotonic() >= deadline:
+                raise
+            time.sleep(_POLL_SECONDS)

@@ -90,7 +90,8 @@ def render_category(page: CategoryPage, rows: int) -> Group:
     head = Text.assemble(
         (page.path, "bold"), f"  {page.items:,} items, {page.interested_users:,} users are interested{derived}"
     )
-    return Group(head, _table("Leads to", page.leads_to, rows), _table("Comes from", page.comes_from, rows))
+    leads_to, comes_from = _table("Leads to", page.leads_to, rows), _table("Comes from", page.comes_from, rows)
+    return Group(head, Text(), leads_to, Text(), comes_from)
 
 
 def _rows(

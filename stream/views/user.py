@@ -125,7 +125,7 @@ def render_user(page: UserPage, history_rows: int) -> Group:
         title = f"version {lists.version}, ranked at {minute(lists.generated_at)} UTC, {lists.model}"
         parts.append(_list_table(f"Cross-sell ({title})", lists.cross_sell))
         parts.append(_list_table("Up-sell", lists.up_sell))
-    return Group(*parts)
+    return Group(*(line for part in parts for line in (part, Text())))
 
 
 def _table(title: str, *columns: str, numbers: Sequence[str] = ()) -> Table:

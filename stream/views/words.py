@@ -47,7 +47,8 @@ def reason_in_words(reason: Reason) -> str:
     """
     steps = reason.path[1:-1]
     start = steps[0] if steps else ""
-    counted = f" by {_plural(reason.users, 'user')}" if reason.users is not None else ""
+    # None remember the pair any more when it is 0: its weight is older than their histories.
+    counted = f" by {_plural(reason.users, 'user')}" if reason.users else ""
     by_chance = f", {reason.lift:.1f} times as often as by chance" if reason.lift is not None else ""
     match reason.feature:
         case Family.BOUGHT_NEXT | Family.VIEWED_NEXT if len(steps) > 1:

@@ -2,13 +2,15 @@ import asyncio
 import json
 import os
 import socket
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import typer
+from confluent_kafka import KafkaError, KafkaException
 from pydantic import SecretStr
 from typer.testing import CliRunner, Result
 
@@ -225,6 +227,42 @@ def test_topics_as_they_should_be_and_topics_nobody_can_tell_of(monkeypatch: pyt
 
     monkeypatch.setattr(broker, "plan_topics", refuse)
     assert only(broker.check_topics(Settings())).message == "t: not authorised"
+
+
+class Groups:
+    """An admin client whose broker tells of groups; a number of answers say that it has only just started."""
+
+    def __init__(self, members: Mapping[str, int], not_yet: int = 0) -> None:
+        self._members = members
+        self._not_yet = not_yet
+
+    def describe_consumer_groups(self, groups: Sequence[str], **_: object) -> dict[str, Future[SimpleNamespace]]:
+        (group,) = groups
+        answer: Future[SimpleNamespace] = Future()
+        self._not_yet -= 1
+        if self._not_yet >= 0:
+            answer.set_exception(KafkaException(KafkaError(KafkaError.COORDINATOR_LOAD_IN_PROGRESS)))
+        else:
+            answer.set_result(SimpleNamespace(members=[None] * self._members.get(group, 0)))
+        return {group: answer}
+
+
+def test_roles_that_nobody_has_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(broker, "_POLL_SECONDS", 0.0)
+    members = {"interestream-intake": 1, "interestream-interest": 2, "interestream-catalogue": 1}
+    monkeypatch.setattr(broker, "admin_client", lambda settings: Groups(members, not_yet=2))
+    finding = only(broker.check_workers(Settings()))
+    assert (finding.verdict, finding.message) == (Verdict.WARNING, "nobody has the role association")
+    everybody = {**members, "interestream-association": 1}
+    monkeypatch.setattr(broker, "admin_client", lambda settings: Groups(everybody))
+    found = only(broker.check_workers(Settings()))
+    assert found == ok("workers", "intake 1, interest 2, association 1, catalogue 1")
+
+
+def test_a_broker_that_does_not_tell_of_groups_is_no_failure() -> None:
+    with EmbeddedBroker() as embedded:
+        settings = Settings(kafka=KafkaSettings(bootstrap_servers=embedded.bootstrap_servers))
+        assert only(broker.check_workers(settings)).verdict == Verdict.WARNING
 
 
 # -- the graph --------------------------------------------------------------------------------------------------------
