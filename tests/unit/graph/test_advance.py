@@ -95,6 +95,14 @@ def test_what_falls_out_of_the_history_keeps_its_weight_and_loses_the_user() -> 
     assert total.weight == pytest.approx(0.5 ** ((END - START - 1) / (60 * DAY_MS)))
 
 
+def test_an_item_that_is_folded_away_keeps_its_place_in_the_associations() -> None:
+    run = Run(GraphSettings(interest=InterestSettings.model_validate({"max_items": 1})))
+    for i in range(7):
+        run.step([interaction(f"e{i}", Kind.VIEW, f"item-{i}", START + i, f"category-{i}")], {})
+    assert "item-0" not in run.state.items
+    assert run.totals()[Level.CATEGORY, Family.VIEWED_NEXT, "category-0", "category-1"].users == 1
+
+
 small = st.fixed_dictionaries(
     {
         "max_history": st.integers(1, 8),

@@ -155,3 +155,14 @@ def test_looking_only_near_the_change_gives_the_same_deltas(
     old, new, held = (transition_atoms(history, chosen) for history in (before, after, kept))
     expected = transition_deltas(old, new, pairs_of(old), pairs_of(held), HALF_LIFE)
     assert sequence_deltas(sequences(before), sequences(after), sequences(kept), chosen) == expected
+
+
+def test_a_basket_of_the_same_two_items_over_and_over_is_counted_whole() -> None:
+    def basket(times: int) -> list[HistoryEntry]:
+        return [entry(f"e{i:02}", item, START, Kind.PURCHASE) for i, item in enumerate(["mug", "lamp"] * times)]
+
+    before, after = basket(6), basket(11)
+    old, new = transition_atoms(before, DEFAULTS), transition_atoms(after, DEFAULTS)
+    expected = transition_deltas(old, new, pairs_of(old), pairs_of(new), HALF_LIFE)
+    steps = sequences(after)
+    assert sequence_deltas(sequences(before), steps, steps, DEFAULTS) == expected
