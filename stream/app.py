@@ -93,6 +93,7 @@ class Runtime(Service):
         self.health = Health()
         self.endpoint = HealthServer(parts.settings.metrics, parts.metrics, self.health)
         self.apps: list[BatchApp] = []
+        self.lock: InstanceLock | None = None
 
     async def on_start(self) -> None:
         """Connect everything; replicas are read to their ends before any agent sees a record."""
@@ -220,6 +221,7 @@ def build_worker(
     for app in apps:
         app.finalize()
     runtime.apps.extend(apps)
+    runtime.lock = lock  # collected as garbage, it would let another process have the same instance id
     worker = GracefulWorker(
         apps[-1],
         runtime,
