@@ -27,6 +27,13 @@ _JVM_OPTIONS = (
 )
 
 
+# The Browser would ask fonts, crash reports, usage counts and a feedback form from the internet. Bolt is a web socket.
+_ONLY_THIS_MACHINE = (
+    "default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:; "
+    "connect-src 'self' ws: wss: http://127.0.0.1:* http://localhost:*; frame-ancestors 'none'"
+)
+
+
 class Neo4jServer(JavaServer):
     """A Neo4j server on loopback with small memory, no telemetry, and the Browser in our style.
 
@@ -98,6 +105,7 @@ class Neo4jServer(JavaServer):
             "db.lock.acquisition.timeout": "10s",
             "dbms.usage_report.enabled": "false",
             "client.allow_telemetry": "false",
+            "dbms.security.http_static_content_security_policy_header": _ONLY_THIS_MACHINE,
             "browser.remote_content_hostname_whitelist": f"{LOOPBACK},localhost",
             "browser.post_connect_cmd": connect_commands(self.browser_url),
         }
