@@ -17,7 +17,6 @@ class Advance:
     applied: int
     duplicates: int
     deltas: list[Delta]
-    atoms: None = None
 
 
 def advance(
@@ -25,7 +24,6 @@ def advance(
     interactions: Iterable[Interaction],
     category_of: CategoryOf,
     settings: GraphSettings,
-    old_atoms: object = None,
 ) -> Advance:
     """Apply a bundle's interactions of one user to ``state``, in place, and return the change for the associations.
 

@@ -102,8 +102,7 @@ def advance_users(
             deltas: list[Delta] = []
             for user_id, interactions in fresh.items():
                 user = users[user_id]
-                step = advance(user.state, interactions, category_of, settings, user.atoms)
-                user.atoms = step.atoms
+                step = advance(user.state, interactions, category_of, settings)
                 done.applied += step.applied
                 done.duplicates += step.duplicates
                 deltas.extend(step.deltas)

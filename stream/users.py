@@ -1,25 +1,20 @@
 """User states in memory: the working copy of one user, and the bounded cache of them."""
 
-from collections import Counter, OrderedDict
+from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from graph.state import UserState, decode_state
 from graph.store import StoredUser
-from graph.transitions import Atom
 
 
 @dataclass(slots=True)
 class CachedUser:
-    """A user as last committed. Changed in place by a batch; a batch that fails must drop it from the cache.
-
-    ``atoms`` are the transitions of the present history, or None before they were needed.
-    """
+    """A user as last committed. Changed in place by a batch; a batch that fails must drop it from the cache."""
 
     user_id: str
     version: int
     state: UserState
-    atoms: Counter[Atom] | None = None
 
 
 def loaded_user(user_id: str, stored: StoredUser | None) -> CachedUser:

@@ -74,13 +74,16 @@ class InterestAgent(LedgeredAgent):
         """Send the deltas as they were, and the users as they are now, with a new version."""
         started = time.monotonic()
         await self.publisher.publish([Outgoing(t, None, v, p) for b in outboxes.values() for t, p, v in b.messages])
-        for partition, outbox in outboxes.items():
-            users = await self._load(set(outbox.keys))
-            known = {user_id: user for user_id, user in users.items() if user.state.events}
-            entry = self.ledgers[partition]
-            done = Advanced(known, dict.fromkeys(known, partition), {}, [])
-            done.progress[partition] = Progress(entry.applied, self.sources[partition])
-            await self._write_and_publish(done, started, unsent=outbox)
+        owner_of = {user_id: p for p, outbox in outboxes.items() for user_id in outbox.keys}
+        users = await self._load(set(owner_of))
+        known = {user_id: user for user_id, user in users.items() if user.state.events}
+        progress = {p: Progress(self.ledgers[p].applied, self.sources[p]) for p in outboxes}
+        done = Advanced(known, {user_id: owner_of[user_id] for user_id in known}, progress, [])
+        try:
+            await self._write_and_publish(done, started, unsent=outboxes)
+        except BaseException:
+            self.cache.drop(known)
+            raise
 
     # -- one slice --------------------------------------------------------------------------------------------------
 
@@ -123,14 +126,18 @@ class InterestAgent(LedgeredAgent):
             users.update((user_id, loaded_user(user_id, stored.get(user_id))) for user_id in missing)
         return users
 
-    async def _write_and_publish(self, done: Advanced, started: float, unsent: Outbox | None = None) -> None:
+    async def _write_and_publish(
+        self, done: Advanced, started: float, unsent: Mapping[int, Outbox] | None = None
+    ) -> None:
         refreshed = await self.refresher.refresh(list(done.users.values()), self.clock())
         writes: list[UserWrite] = []
         for result in refreshed:
             wants = result.unresolved if result.lists.cross_sell else [*result.unresolved, EVERY_ITEM]
             key = self.ledger_key(done.partition_of[result.user.user_id]) if wants else None
             writes.append(result.write(key))
-        messages = self._delta_messages(done) if unsent is None else {p: list(unsent.messages) for p in done.progress}
+        messages = (
+            self._delta_messages(done) if unsent is None else {p: list(box.messages) for p, box in unsent.items()}
+        )
         moves = {
             p: (progress.applied, progress.sources, Outbox(_users_in(done, p), tuple(messages.get(p, ()))))
             for p, progress in done.progress.items()

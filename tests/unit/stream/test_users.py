@@ -47,7 +47,6 @@ def test_a_stored_user_goes_on_where_it_was() -> None:
     stored = StoredUser("u1", 7, encode_state(UserState(events=3, last_event_at=9)))
     user = loaded_user("u1", stored)
     assert (user.user_id, user.version, user.state.events, user.state.last_event_at) == ("u1", 7, 3, 9)
-    assert user.atoms is None
 
 
 def test_new_users_share_nothing() -> None:
