@@ -3,9 +3,10 @@ from collections.abc import Callable
 
 import msgspec
 import pytest
+import typer
 
 from encoders.base import EncoderError
-from stream.commands import main
+from stream.commands.demo import demo
 from stream.demo import run
 from stream.demo.errors import Crashed, DemoError, StoppedEarly, Stuck
 from stream.demo.figures import Figures, Shopper
@@ -45,8 +46,10 @@ def failing(error: Exception) -> Play:
 
 
 def call(*arguments: str) -> int:
+    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+    app.command()(demo)
     with pytest.raises(SystemExit) as end:
-        main(["demo", *arguments])
+        app(args=arguments, prog_name="interestream demo")
     return int(end.value.code or 0)
 
 
