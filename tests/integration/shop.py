@@ -1,6 +1,7 @@
 """A made-up shop with known answers: catalogue, events in both dialects, duplicates, bad messages, early refunds."""
 
 import json
+import math
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -162,7 +163,7 @@ class Answer:
 
     def weight(self, category: str, at: int) -> float:
         """Return the category's weight at a time (ms)."""
-        return sum(w * 2.0 ** (-(at - t) / (7 * DAY_MS)) for w, t in self.parts[category])
+        return math.fsum(w * math.exp2(-(at - t) / (7 * DAY_MS)) for w, t in self.parts[category])
 
 
 WEIGHTS = {"view": 1.0, "click": 1.0, "add_to_cart": 3.0, "purchase": 5.0}

@@ -120,7 +120,7 @@ def read_all(settings: Settings, topic: str) -> list[tuple[bytes | None, bytes |
     ends = end_offsets(settings, topic)
     positions = {p: 0 for p in ends}
     consumer.assign([TopicPartition(topic, p, 0) for p in ends])
-    records = []
+    records: list[tuple[bytes | None, bytes | None, Mapping[str, bytes], int]] = []
     deadline = time.monotonic() + 60
     try:
         while any(positions[p] < end for p, end in ends.items()):
