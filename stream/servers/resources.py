@@ -1,20 +1,18 @@
-"""Where the files of ``deploy/`` are: beside the package in a checkout, inside it when installed as a wheel."""
+"""Where the files of ``deploy/`` are: beside the packages, in the checkout that every installation runs from."""
 
 from pathlib import Path
 
-_PACKAGED = Path(__file__).resolve().parent / "deploy"
-_CHECKOUT = Path(__file__).resolve().parents[2] / "deploy"
+DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
 
 
 def deploy_folder() -> Path:
     """Return the folder that holds ``local/`` (POMs) and ``neo4j/`` (style, queries).
 
-    Raises FileNotFoundError when the installation lacks them.
+    Raises FileNotFoundError when the packages were copied out of their checkout.
     """
-    for folder in (_PACKAGED, _CHECKOUT):
-        if (folder / "local" / "kafka" / "pom.xml").is_file():
-            return folder
-    raise FileNotFoundError(f"neither {_PACKAGED} nor {_CHECKOUT} holds local/kafka/pom.xml")
+    if not (DEPLOY / "local" / "kafka" / "pom.xml").is_file():
+        raise FileNotFoundError(f"{DEPLOY} does not hold local/kafka/pom.xml: run from a checkout (`make setup`)")
+    return DEPLOY
 
 
 def pom(server: str) -> Path:
