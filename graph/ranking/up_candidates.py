@@ -95,7 +95,7 @@ def _fits(shop: Shop, batch: ProfileBatch, owners: IntArray, rows: IntArray, set
     anchor_rows = anchors.rows[owners]
     base, price = anchors.prices[owners], items.prices[rows]
     fits = (price >= base * settings.up_sell_min_ratio) & (price <= base * settings.up_sell_max_ratio)
-    fits &= (price > base) & (items.currency_codes[rows] == anchors.currencies[owners]) & (rows != anchor_rows)
+    fits &= (price > base) & (items.currency_codes[rows] == anchors.currencies[owners])  # dearer, so never the anchor
     fits &= not_owned(shop, batch, anchors.users[owners], rows)
     if len(items):
         least = np.where(anchor_rows >= 0, items.quality[np.maximum(anchor_rows, 0)], np.nan)

@@ -55,7 +55,8 @@ class ToyShop:
         """The exact nearest items, by name, equals by item id."""
         embedding = self.embeddings[user_id]
         closeness = {row.item_id: -float(self.vectors[row.item_id] @ embedding) for row in self.rows}
-        return sorted(closeness, key=lambda item: (closeness[item], item))[:NEAREST]
+        near = [item for item, value in closeness.items() if value < 0.0]
+        return sorted(near, key=lambda item: (closeness[item], item))[:NEAREST]
 
     def rank(
         self,
@@ -98,8 +99,10 @@ def _unit(random: np.random.Generator) -> Vectors:
     return vector / np.float32(length) if length else vector
 
 
-def _successors(random: np.random.Generator, source: str, names: Sequence[str]) -> tuple[Successor, ...]:
-    targets = [name for name in names if name != source and random.random() < 0.3]
+def _successors(
+    random: np.random.Generator, source: str, names: Sequence[str], density: float
+) -> tuple[Successor, ...]:
+    targets = [name for name in names if name != source and random.random() < density]
     weights = [float(random.choice([1.0, 1.0, 2.0, 2.5, 7.3])) for _ in targets]
     return tuple(
         Successor(target, weight, 1, int(random.integers(1, 9)))
@@ -108,13 +111,14 @@ def _successors(random: np.random.Generator, source: str, names: Sequence[str]) 
 
 
 def _records(random: np.random.Generator, level: Level, names: Sequence[str]) -> list[SuccessorRecord]:
+    density = _pick(random, [0.0, 0.03, 0.3]) if level is Level.ITEM else 0.3
     return [
         SuccessorRecord(
             level,
             source,
             NOW - int(random.choice([0, 0, DAY_MS, 90 * DAY_MS])),
-            _successors(random, source, names),
-            _successors(random, source, names),
+            _successors(random, source, names, density),
+            _successors(random, source, names, density),
         )
         for source in names
         if random.random() < 0.7
@@ -183,8 +187,22 @@ def build_shop(seed: int, items: int, categories: int, users: int, settings: Lis
     )
 
 
+TIGHT = RankingSettings(
+    interest_sources=3,
+    target_categories=2,
+    items_per_category=2,
+    category_successors=2,
+    history_items=3,
+    item_successors=3,
+    popular_items=4,
+    band_items=2,
+    pool=5,
+)
+"""Bounds so low that everything is cut somewhere."""
+
+
 @st.composite
-def shops(draw: st.DrawFn) -> ToyShop:
+def shops(draw: st.DrawFn, ranking: RankingSettings | None = None) -> ToyShop:
     """Shops of up to 40 items in up to 6 categories with up to 5 users, under various settings."""
     settings = ListSettings(
         size=draw(st.sampled_from([1, 4, 10])),
@@ -194,4 +212,6 @@ def shops(draw: st.DrawFn) -> ToyShop:
         anchors=draw(st.sampled_from([1, 5, 12])),
     )
     seed, items = draw(st.integers(0, 2**32)), draw(st.integers(0, 40))
-    return build_shop(seed, items, draw(st.integers(1, 6)), draw(st.integers(1, 5)), settings)
+    shop = build_shop(seed, items, draw(st.integers(1, 6)), draw(st.integers(1, 5)), settings)
+    shop.ranking = ranking or shop.ranking
+    return shop

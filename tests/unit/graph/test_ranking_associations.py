@@ -208,6 +208,19 @@ def test_years_of_short_half_lives_neither_overflow_nor_warn() -> None:
     assert np.isfinite(index.category_associations().scores).all()
 
 
+def test_one_new_record_moves_the_landmark_of_all_others() -> None:
+    """Seventeen half-lives later sums are taken anew, though hardly anything changed."""
+    crowd = [pair(f"s{number}", (f"t{number % 7}", 0.7 + number / 30, 5)) for number in range(50)]
+    late = pair("s0", ("t3", 0.4, 5), at=17 * HALF_LIFE_MS)
+    index = filled(crowd)
+    index.category_associations()
+    index.upsert(late)
+    expected = filled([late, *crowd[1:]])
+    assert [index.edge_statistics(record.source) for record in crowd] == [
+        expected.edge_statistics(record.source) for record in crowd
+    ]
+
+
 STRONG = [pair("a", ("b", 30.0, 9)), pair("c", ("d", 30.0, 9)), pair("e", ("f", 30.0, 9), ("b", 1.0, 9))]
 
 

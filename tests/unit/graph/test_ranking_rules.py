@@ -3,11 +3,13 @@
 import random as random_module
 from collections import Counter
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from graph.model import Family, ItemRow, Level
+from graph.ranking.features import closeness
 from graph.ranking.items import ItemIndex
 from graph.ranking.lists import CrossSell, Reason, UpSell
 from graph.ranking.profile import UserProfile
@@ -15,6 +17,7 @@ from graph.ranking.ranker import Ranker
 from graph.settings import ListSettings
 from tests.unit.graph.ranking_shops import (
     ASSOCIATIONS,
+    TIGHT,
     ToyShop,
     build_shop,
     shops,
@@ -208,7 +211,7 @@ def test_up_sell_is_empty_only_when_nothing_fits(shop: ToyShop) -> None:
 
 
 @few
-@given(shops())
+@given(shops() | shops(TIGHT))
 def test_lists_do_not_depend_on_the_micro_batch(shop: ToyShop) -> None:
     together = shop.rank()
     assert [shop.rank([profile])[0] for profile in shop.profiles] == together
@@ -225,8 +228,21 @@ def test_lists_do_not_depend_on_how_many_are_ranked() -> None:
     assert len({lists.cross_sell for lists in together}) > 50
 
 
+def test_closeness_of_a_pair_does_not_depend_on_the_others() -> None:
+    random = np.random.default_rng(2)
+    embeddings = random.standard_normal((40, 64), dtype=np.float32) * np.float32(0.125)
+    vectors = random.standard_normal((90, 64), dtype=np.float32) * np.float32(0.125)
+    users, rows = random.integers(0, 40, 9000), random.integers(0, 90, 9000)
+    together = closeness(embeddings, vectors, users, rows)
+    assert together == pytest.approx(np.clip((embeddings @ vectors.T)[users, rows], 0, 1), abs=1e-6)
+    for place in (0, 1, 4095, 4096, 8999):
+        user, row = users[place], rows[place]
+        alone = closeness(embeddings[user : user + 1], vectors[row : row + 1], np.zeros(1, int), np.zeros(1, int))
+        assert alone[0] == together[place]
+
+
 @few
-@given(shops(), st.randoms())
+@given(shops() | shops(TIGHT), st.randoms())
 def test_lists_do_not_depend_on_the_order_in_which_a_replica_read(shop: ToyShop, random: random_module.Random) -> None:
     rows, records = list(shop.rows), list(shop.records)
     random.shuffle(rows)
@@ -235,7 +251,7 @@ def test_lists_do_not_depend_on_the_order_in_which_a_replica_read(shop: ToyShop,
 
 
 @few
-@given(shops(), shops())
+@given(shops(TIGHT), shops(TIGHT))
 def test_a_replica_that_changed_ranks_like_a_new_one(before: ToyShop, after: ToyShop) -> None:
     """Everything kept between calls follows what it was made of."""
     items, associations = ItemIndex(), before.associations()

@@ -3,6 +3,7 @@
 import math
 from dataclasses import replace
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -12,6 +13,7 @@ from graph.ranking.items import ItemIndex
 from graph.ranking.lists import Reason, UserLists
 from graph.ranking.profile import HistoryItem, UserProfile
 from graph.ranking.ranker import Ranker
+from graph.ranking.settings import RankingSettings
 from graph.settings import AssociationSettings, ListSettings
 from tests.unit.graph.ranking_shops import DAY_MS, DIMENSIONS, NOW, ToyShop, interest
 
@@ -204,14 +206,50 @@ def test_the_event_gives_price_and_category_where_the_catalogue_is_silent() -> N
     assert CAMERAS not in {entry.category for entry in lists.cross_sell}
 
 
+def near(shop: ToyShop, *item_ids: str) -> None:
+    """Point the only user's embedding and the vectors of some items the same way."""
+    direction = np.eye(DIMENSIONS, dtype=np.float32)[0]
+    shop.vectors = {**shop.vectors, **dict.fromkeys(item_ids, direction)}
+    shop.embeddings = {shop.profiles[0].user_id: direction}
+
+
 def test_meaning_brings_in_what_nobody_did_yet() -> None:
-    shop = toy_shop(ANN)
-    tilted = np.zeros(DIMENSIONS, dtype=np.float32)
-    tilted[0] = 1.0
-    shop.vectors = {**shop.vectors, "mug-2": tilted}
-    shop.embeddings = {"ann": tilted}
-    reasons = because(shop.rank()[0], "mug-2")
-    assert reasons["EMBEDDING"] == Reason("EMBEDDING", 0.5, ("ann", "mug-2"))
+    shop = toy_shop(COLD, settings=ListSettings(size=1))
+    shop.ranking = RankingSettings(popular_items=1)
+    assert [entry.item_id for entry in shop.rank()[0].cross_sell] == ["camera-1"]
+    near(shop, "mug-2")
+    (entry,) = shop.rank()[0].cross_sell
+    assert entry.because == (Reason("EMBEDDING", 0.5, ("cold", "mug-2")),)
+
+
+def test_meaning_brings_dearer_items_in_too() -> None:
+    looking = replace(
+        COLD, history=[HistoryItem("camera-x", Kind.VIEW, NOW, 150.0, "EUR")], hints={"camera-x": CAMERAS}
+    )
+    shop = toy_shop(looking)
+    shop.ranking = RankingSettings(band_items=1)
+    middle = shop.rank()[0].up_sell
+    assert len(middle) == 1
+    near(shop, "camera-5")
+    assert {entry.item_id for entry in shop.rank()[0].up_sell} == {middle[0].item_id, "camera-5"}
+    assert shop.rank()[0].up_sell[0].because[0] == Reason("EMBEDDING", 0.5, ("cold", "camera-5"))
+
+
+def test_an_up_sell_of_a_category_bought_in_is_demoted() -> None:
+    owner = replace(ANN, owned={"camera-4": NOW})
+    entries = {entry.item_id: entry for entry in ranked(owner).up_sell}
+    assert entries["camera-2"].because[0].contribution == 0.35
+    assert entries["mug-2"].score == next(e.score for e in ranked(ANN).up_sell if e.item_id == "mug-2")
+
+
+def test_who_owns_all_that_is_popular_gets_what_is_less_so() -> None:
+    mugs = [f"mug-{number:02}" for number in range(12)]
+    shop = toy_shop(user("ann", "card-1", cards=1.0, bought=dict.fromkeys(mugs[:5], NOW)))
+    shop.settings = ListSettings(size=3)
+    shop.records = []
+    shop.rows = [ItemRow("card-1", category=CARDS), *(ItemRow(mug, category=MUGS) for mug in mugs)]
+    shop.vectors = dict.fromkeys(["card-1", *mugs], np.zeros(DIMENSIONS, dtype=np.float32))
+    assert [entry.item_id for entry in shop.rank()[0].cross_sell] == mugs[5:8]
 
 
 def test_two_categories_are_enough_for_a_list() -> None:
@@ -228,6 +266,13 @@ def test_items_without_a_category_are_the_last_resort() -> None:
     assert [entry.item_id for entry in shop.rank()[0].cross_sell] == ["mug-1"]
     shop.rows = [ItemRow("plain")]
     assert [(entry.item_id, entry.category) for entry in shop.rank()[0].cross_sell] == [("plain", None)]
+
+
+def test_a_category_without_listed_items_takes_no_share() -> None:
+    """Once the cards are gone, tripods are the strongest that cameras lead to."""
+    shop = toy_shop(ANN)
+    shop.rows = [row if row.category != CARDS else msgspec.structs.replace(row, available=False) for row in ROWS]
+    assert because(shop.rank()[0], "tripod-1")["VIEWED_NEXT"].contribution == 1.0
 
 
 def test_an_empty_shop_has_empty_lists() -> None:
@@ -248,8 +293,8 @@ def test_arrays_that_do_not_fit_are_refused() -> None:
     items, associations = ItemIndex(), AssociationIndex(AssociationSettings())
     items.upsert(ROWS[0])
     ranker = Ranker(items, associations, ListSettings())
-    one, near = np.zeros((1, DIMENSIONS), dtype=np.float32), np.zeros((1, 3), dtype=np.int64)
+    one, nearest = np.zeros((1, DIMENSIONS), dtype=np.float32), np.zeros((1, 3), dtype=np.int64)
     with pytest.raises(ValueError, match="1 profiles, 1 embeddings, 0 rows"):
-        ranker.rank([ANN], one, one, near[:0])
+        ranker.rank([ANN], one, one, nearest[:0])
     with pytest.raises(ValueError, match="0 vectors for 1 items"):
-        ranker.rank([ANN], one, one[:0], near)
+        ranker.rank([ANN], one, one[:0], nearest)
