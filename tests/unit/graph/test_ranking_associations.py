@@ -1,7 +1,7 @@
 import itertools
 import math
-import random as random_module
 from dataclasses import dataclass
+from random import Random
 
 import numpy as np
 import pytest
@@ -128,14 +128,14 @@ def matrix_of(index: AssociationIndex) -> dict[tuple[str, str], tuple[float, boo
 
 
 @unhurried
-@given(st.lists(records(), max_size=10), st.lists(records(), max_size=5), st.randoms(), st.booleans())
+@given(st.lists(records(), max_size=10), st.lists(records(), max_size=5), st.integers(0, 1000), st.booleans())
 def test_the_same_records_give_the_same_bits_however_they_came(
-    written: list[SuccessorRecord], before: list[SuccessorRecord], random: random_module.Random, look: bool
+    written: list[SuccessorRecord], before: list[SuccessorRecord], seed: int, look: bool
 ) -> None:
     final = latest(written)
     expected = filled(final)
     shuffled = list(final)
-    random.shuffle(shuffled)
+    Random(seed).shuffle(shuffled)
     other = AssociationIndex(SETTINGS)
     for record in before + shuffled:
         other.upsert(record)
@@ -276,6 +276,8 @@ def test_purchases_come_before_views() -> None:
 def test_only_the_strongest_successors_are_kept() -> None:
     sources = [pair(name, (f"{name}x", 20.0, 9), (f"{name}y", 10.0, 9), (f"{name}z", 10.0, 9)) for name in "abc"]
     index = AssociationIndex(SETTINGS, RankingSettings(category_successors=2))
+    for name in "abc":  # seen first, but no better than the y's, whose paths come first
+        index.upsert(pair(f"{name}z", ("elsewhere", 1.0, 0)))
     for record in sources:
         index.upsert(record)
     assert set(matrix_of(index)) == {(name, name + target) for name, target in itertools.product("abc", "xy")}
@@ -283,7 +285,7 @@ def test_only_the_strongest_successors_are_kept() -> None:
 
 def test_many_sources_grow_shrink_and_move() -> None:
     """The flat table moves, packs and reuses its slices; what it says stays what was written."""
-    random = random_module.Random(4)
+    random = Random(4)
     index = AssociationIndex(SETTINGS)
     written: dict[str, SuccessorRecord] = {}
     for _ in range(3000):

@@ -178,6 +178,29 @@ def test_a_candidate_of_two_anchors_keeps_its_best() -> None:
     assert {reason.feature for reason in entry.because} == {"VIEWED_NEXT", "PRICE"}
 
 
+def test_of_two_anchors_alike_the_latest_is_named() -> None:
+    shop = toy_shop(user("two", "camera-5", "camera-2"))
+    shop.ranking = RankingSettings(history_decay=1.0)
+    shop.rows = [row if row.item_id != "camera-5" else msgspec.structs.replace(row, price=300.0) for row in ROWS]
+    (entry,) = shop.rank()[0].up_sell
+    assert (entry.item_id, entry.anchor_item_id) == ("camera-3", "camera-2")
+
+
+def test_of_two_categories_alike_the_first_by_path_is_followed() -> None:
+    shop = toy_shop(user("ann", "camera-1", cameras=5.0, cards=1.0, tripods=1.0))
+    shop.ranking = RankingSettings(target_categories=1)
+    alike = successors((CARDS, 40.0, 30), (TRIPODS, 40.0, 30))
+    others = successors((MUGS, 100.0, 30))
+    shop.records = [
+        SuccessorRecord(Level.CATEGORY, CAMERAS, NOW, bought=alike),
+        SuccessorRecord(Level.CATEGORY, MUGS, NOW, bought=successors((CAMERAS, 100.0, 30))),
+        SuccessorRecord(Level.CATEGORY, CARDS, NOW, viewed=others),
+    ]
+    for rows in (ROWS, ROWS[::-1]):
+        followed = {entry.category for entry in shop.rank(rows=rows)[0].cross_sell if entry.because[0].lift}
+        assert followed == {CARDS}
+
+
 def test_a_cold_user_gets_what_is_popular() -> None:
     lists = ranked(COLD)
     assert [entry.item_id for entry in lists.cross_sell][:5] == [
