@@ -6,7 +6,7 @@ from pathlib import Path
 
 from encoders.base import EncoderError, TextEncoder, UserEncoder
 from encoders.card import read_card, read_format
-from encoders.categories import DerivedCategories
+from encoders.categories import CategoriesCard, DerivedCategories
 from encoders.device import CPU, Device
 from encoders.hashing import HashingTextEncoder
 from encoders.items import ItemMatrix
@@ -65,7 +65,14 @@ def load_user_encoder(settings: EncoderSettings, matrix: ItemMatrix) -> UserEnco
 
 
 def load_categories(settings: EncoderSettings, text_encoder: TextEncoder) -> DerivedCategories | None:
-    """Load the derived categories of ``encoder.categories_file``; None when none are wanted. Raises EncoderError."""
-    if settings.categories_file is None:
+    """Load the centroids of derived categories: ``encoder.categories_file``, or the shipped ones if they fit.
+
+    None when none are wanted, or none were made for this text model. Raises EncoderError.
+    """
+    if not settings.derive_categories:
         return None
+    if settings.categories_file is None:
+        if read_card(SHIPPED_CATEGORIES, CategoriesCard).text_model != text_encoder.model:
+            return None
+        return DerivedCategories.load(SHIPPED_CATEGORIES, text_encoder.model)
     return DerivedCategories.load(settings.categories_file, text_encoder.model)

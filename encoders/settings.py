@@ -35,8 +35,13 @@ class EncoderSettings(BaseModel):
         None, description="Fitted projection of text vectors; the shipped one of the text model when unset."
     )
     user_model_dir: Path | None = Field(None, description="Folder of a trained user model; untrained decay when unset.")
+    derive_categories: bool = Field(
+        True, description="Give items without any category a derived one; such categories are marked."
+    )
     categories_file: Path | None = Field(
-        None, description="Centroids that give a category to items without one; none are derived when unset."
+        None,
+        description="Centroids of derived categories (`train categories`); the shipped ones, of gifts and "
+        "household goods, when unset and they fit the text model.",
     )
     device: DeviceName = Field(DeviceName.AUTO, description="auto takes the GPU when there is one.")
     cpu_threads: PositiveInt | None = Field(

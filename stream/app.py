@@ -13,8 +13,6 @@ from aiokafka.errors import KafkaError
 from mode import Service
 
 from encoders.device import EncoderThread
-from graph.memory_store import MemoryGraphStore
-from graph.neo4j_store import Neo4jGraphStore
 from graph.store import GraphStore, Unavailable
 from stream.agents.association import AssociationAgent
 from stream.agents.catalogue import CatalogueAgent
@@ -31,7 +29,7 @@ from stream.preflight import TopicFacts, wait_for_store
 from stream.publisher import Publisher
 from stream.refresher import Refresher
 from stream.replicas import Replica
-from stream.settings import Settings, StoreName
+from stream.settings import Settings
 
 log = logging.getLogger(__name__)
 
@@ -52,20 +50,6 @@ class Role(StrEnum):
 def now_ms() -> int:
     """Return the wall clock in milliseconds since the epoch."""
     return time.time_ns() // 1_000_000
-
-
-def open_store(settings: Settings) -> GraphStore:
-    """Return the configured store, not yet connected."""
-    if settings.store is StoreName.MEMORY:
-        return MemoryGraphStore()
-    neo4j = settings.neo4j
-    return Neo4jGraphStore(
-        neo4j.uri,
-        neo4j.user,
-        neo4j.password.get_secret_value(),
-        database=neo4j.database,
-        transaction_timeout_seconds=neo4j.transaction_timeout_seconds,
-    )
 
 
 @dataclass(slots=True)

@@ -8,13 +8,26 @@ import os
 from enum import StrEnum
 from ipaddress import ip_address
 from pathlib import Path
+from tomllib import TOMLDecodeError
 
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, PositiveFloat, PositiveInt, SecretStr
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    NonNegativeFloat,
+    PositiveFloat,
+    PositiveInt,
+    SecretStr,
+    ValidationError,
+)
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
     TomlConfigSettingsSource,
+)
+from pydantic_settings import (
+    SettingsError as SettingsFileError,
 )
 
 from encoders.settings import EncoderSettings
@@ -109,7 +122,7 @@ class MetricsSettings(_Section):
 class LogSettings(_Section):
     """Log lines on standard error."""
 
-    level: str = Field("INFO", description="DEBUG, INFO, WARNING or ERROR.")
+    level: str = Field("INFO", pattern="(?i)^(debug|info|warning|error)$", description="DEBUG, INFO, WARNING or ERROR.")
     format: str = Field("auto", pattern="^(auto|json|console)$", description="auto: console on a terminal.")
 
 
@@ -160,8 +173,6 @@ def load_settings() -> Settings:
 
     Raises SettingsError with one line per wrong key.
     """
-    from pydantic import ValidationError
-
     known = {f"{ENVIRONMENT_PREFIX}{name}".upper() for name in Settings.model_fields}
     for variable in os.environ:
         name = variable.upper()
@@ -174,6 +185,8 @@ def load_settings() -> Settings:
         raise SettingsError(f"{CONFIG_FILE_VARIABLE} names {file}, which is not a file")
     try:
         return Settings()
+    except (SettingsFileError, TOMLDecodeError) as error:
+        raise SettingsError(str(error)) from None
     except ValidationError as error:
         lines = [f"{'.'.join(map(str, e['loc'])) or 'settings'}: {e['msg']}" for e in error.errors()]
         raise SettingsError("\n".join(lines)) from None

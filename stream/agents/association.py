@@ -144,7 +144,7 @@ class AssociationAgent(LedgeredAgent):
             "batch",
             extra={
                 "role": self.role,
-                "level": level.value,
+                "of": level.value,
                 "sources": len(keys),
                 "edges": len(edges),
                 "seconds": round(time.monotonic() - started, 4),

@@ -18,7 +18,7 @@ from stream.ledgered import LedgeredAgent, Outbox, decode_outbox
 from stream.microbatch import Advanced, Part, Parts, Progress, advance_users, users_of
 from stream.partitioning import partition_of
 from stream.publisher import Outgoing
-from stream.refresher import Refresher
+from stream.refresher import RefreshedUser, Refresher
 from stream.replicas import Follower
 from stream.users import CachedUser, UserCache, loaded_user
 
@@ -157,7 +157,7 @@ class InterestAgent(LedgeredAgent):
         for result in refreshed:
             wants = result.unresolved if result.lists.cross_sell else [*result.unresolved, EVERY_ITEM]
             self.waiting.set(result.user.user_id, done.partition_of[result.user.user_id], wants)
-        self._count(done, len(refreshed), refreshed_only=unsent is not None, started=started)
+        self._count(done, refreshed, refreshed_only=unsent is not None, started=started)
 
     async def _ensure_stubs(self, writes: Iterable[UserWrite]) -> None:
         categories = {f"c{interest.category}" for write in writes for interest in write.interests}
@@ -186,12 +186,14 @@ class InterestAgent(LedgeredAgent):
             ]
         return messages
 
-    def _count(self, done: Advanced, users: int, refreshed_only: bool, started: float) -> None:
-        metrics, now = self.metrics, self.clock()
+    def _count(self, done: Advanced, refreshed: Sequence[RefreshedUser], refreshed_only: bool, started: float) -> None:
+        metrics, now, users = self.metrics, self.clock(), len(refreshed)
         metrics.applied.inc(done.applied)
         metrics.duplicate.inc(done.duplicates)
         metrics.refreshed.inc(users if refreshed_only else done.refreshed)
         metrics.lists.inc(users)
+        metrics.empty_lists.labels("cross_sell").inc(sum(not result.lists.cross_sell for result in refreshed))
+        metrics.empty_lists.labels("up_sell").inc(sum(not result.lists.up_sell for result in refreshed))
         metrics.cached_users.set(len(self.cache))
         if done.produced_at:
             metrics.batch_events.observe(len(done.produced_at))

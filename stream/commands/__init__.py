@@ -27,9 +27,16 @@ COMMANDS = {
 }
 """Name -> what it is for. The module stream.commands.<name> holds a function, or a Typer ``app``, of that name."""
 
+_CALLED = "interestream.called"
+
 
 class LazyCommands(TyperGroup):
     """Imports a command's module when it is called: `--help` and `config` do not wait for torch."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Note which command is called: only that one is imported."""
+        ctx.meta[_CALLED] = next((arg for arg in args if not arg.startswith("-")), None)
+        return list(super().parse_args(ctx, args))
 
     def list_commands(self, ctx: Any) -> list[str]:
         """Return the commands in the order of the table."""
@@ -39,8 +46,8 @@ class LazyCommands(TyperGroup):
         """Import one command."""
         if cmd_name not in COMMANDS:
             return None
-        if ctx.resilient_parsing or "--help" in sys.argv[1:2] or not sys.argv[1:]:
-            return _listed(cmd_name)
+        if cmd_name != ctx.meta.get(_CALLED):
+            return _listed(cmd_name)  # somebody only wants the list
         module = importlib.import_module(f"stream.commands.{cmd_name}")
         return _as_command(module, cmd_name)
 
@@ -79,4 +86,4 @@ def _root() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line."""
-    root(args=list(arguments) if arguments is not None else None, prog_name="interestream")
+    root(args=list(sys.argv[1:] if arguments is None else arguments), prog_name="interestream")

@@ -9,7 +9,7 @@ import typer
 from encoders.base import EncoderError
 from graph.failpoints import BadFailpoint, arm
 from graph.store import Refused, Unavailable
-from stream.app import Role, build_parts, build_worker, open_store
+from stream.app import Role, build_parts, build_worker
 from stream.batchpath import set_last_resort
 from stream.commands.console import ExitCode, fail, read_settings
 from stream.logs import configure_logging
@@ -17,6 +17,7 @@ from stream.preflight import ServerAway, wait_for_topics
 from stream.publisher import BrokerUnavailable
 from stream.restart import restart_in_place
 from stream.settings import FAILPOINTS_VARIABLE, SettingsError, check_security
+from stream.stores import open_store
 
 log = logging.getLogger(__name__)
 

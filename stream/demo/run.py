@@ -6,7 +6,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from encoders.settings import TextEncoderName
-from stream.app import Role, build_parts, build_worker, open_store
+from stream.app import Role, build_parts, build_worker
 from stream.demo.director import Director, Script
 from stream.demo.errors import Crashed, StoppedEarly
 from stream.demo.figures import Figures
@@ -16,6 +16,7 @@ from stream.demo.setup import available_text_encoder, categories_file, demo_sett
 from stream.embedded import EmbeddedBroker, EmbeddedConsumer
 from stream.logs import configure_logging
 from stream.settings import Settings
+from stream.stores import open_store
 
 EVENTS_PER_SECOND = 400.0
 """Three months of the sample in less than forty seconds; two cores keep up with more."""

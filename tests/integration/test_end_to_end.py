@@ -15,9 +15,9 @@ import pytest
 from confluent_kafka import Producer
 
 from graph.store import GraphStore, UserView
-from stream.app import open_store
 from stream.kafka_config import confluent_config
 from stream.settings import Settings
+from stream.stores import open_store
 from tests.integration.shop import DAY_MS, Answer, Message, Shop, answers, make_shop
 from tests.integration.workers import Worker, committed_offsets, end_offsets, environment, read_all, wait_until
 
