@@ -2,6 +2,8 @@
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt
 
+from graph.ranking.settings import RankingSettings
+
 DAY_SECONDS = 86_400.0
 
 
@@ -66,3 +68,4 @@ class GraphSettings(BaseModel):
     interest: InterestSettings = InterestSettings()
     association: AssociationSettings = AssociationSettings()
     lists: ListSettings = ListSettings()
+    ranking: RankingSettings = RankingSettings()

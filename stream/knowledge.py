@@ -37,7 +37,7 @@ class Knowledge:
     def __init__(self, matrix: ItemMatrix, settings: GraphSettings, quiet_seconds: float = 0.3) -> None:
         self.quiet_seconds = quiet_seconds
         self.items = ItemIndex()
-        self.associations = AssociationIndex(settings.association)
+        self.associations = AssociationIndex(settings.association, settings.ranking)
         self.matrix = matrix
         self.records: dict[str, ItemRecord] = {}
         self.arrived: set[str] = set()

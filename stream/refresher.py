@@ -86,7 +86,7 @@ class Refresher:
         self._thread = thread
         self._settings = settings
         self._metrics = metrics
-        self._ranker = Ranker(knowledge.items, knowledge.associations, settings.lists)
+        self._ranker = Ranker(knowledge.items, knowledge.associations, settings.lists, settings.ranking)
 
     async def refresh(self, users: Sequence[CachedUser], now: int) -> list[RefreshedUser]:
         """Encode and rank users; gives each its next version (ms, never going back)."""
