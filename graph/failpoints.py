@@ -1,11 +1,13 @@
-"""Named places where a test can make a worker die, fail or stall. Free when off: one comparison.
+"""Named places where a test can make a worker die, fail, stall or freeze. Free when off: one comparison.
 
 Armed once per process with a text such as ``after_commit=kill@3;mid_publish=pause:20;ledger_seek=raise``: an action
-per place, ``@n`` meaning the n-th time it is reached (the first by default). Each fires once.
+per place, ``@n`` meaning the n-th time it is reached (the first by default). Each fires once; a process that starts
+itself again is no longer armed.
 
     kill         the process ends as by SIGKILL: nothing is flushed, nothing is said
     raise        the place raises FailpointError
     pause:S      the process stands still for S seconds, event loop and all (its heartbeats have a thread of their own)
+    stop         the process freezes, heartbeats and all, until somebody sends it SIGCONT
 """
 
 import os
@@ -59,8 +61,8 @@ def arm(text: str) -> None:
         action, _, seconds = action.partition(":")
         if place not in PLACES:
             raise BadFailpoint(f"{part}: no place {place!r}; there are {', '.join(PLACES)}")
-        if action not in ("kill", "raise", "pause"):
-            raise BadFailpoint(f"{part}: no action {action!r}; there are kill, raise, pause:SECONDS")
+        if action not in ("kill", "raise", "pause", "stop"):
+            raise BadFailpoint(f"{part}: no action {action!r}; there are kill, raise, pause:SECONDS, stop")
         try:
             charges[place] = _Charge(action, float(seconds or 0), int(nth or 1))
         except ValueError:
@@ -85,4 +87,7 @@ def _reach(place: str) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
     if charge.action == "raise":
         raise FailpointError(f"failpoint {place}")
+    if charge.action == "stop":
+        os.kill(os.getpid(), signal.SIGSTOP)
+        return
     threading.Event().wait(charge.seconds)

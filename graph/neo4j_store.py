@@ -14,6 +14,7 @@ from graph.commit import (
     judge_ledgers,
     named_categories,
 )
+from graph.failpoints import failpoint
 from graph.model import AssociationEdge, Family, ItemRow
 from graph.neo4j_session import Neo4jSession, run
 from graph.store import (
@@ -91,7 +92,9 @@ class Neo4jGraphStore:
             if may_have_happened and has_happened(commit, standing):
                 return
             judge_ledgers(commit, standing)
+            failpoint("transaction_open")
             await write(transaction)
+            failpoint("mid_transaction")
             may_have_happened = True  # what follows is COMMIT: whatever goes wrong now, we cannot know its outcome
 
         await self._session.write(work)

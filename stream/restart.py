@@ -11,7 +11,7 @@ import time
 from collections.abc import Mapping
 from typing import NoReturn
 
-from stream.settings import RESTARTS_VARIABLE
+from stream.settings import FAILPOINTS_VARIABLE, RESTARTS_VARIABLE
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +34,7 @@ def restart_in_place(code: int = 1) -> NoReturn:
         log.critical("gave_up", extra={"restarts": len(before), "within_seconds": WINDOW_SECONDS})
         os._exit(code)
     os.environ[RESTARTS_VARIABLE] = ",".join(f"{at:.0f}" for at in [*before, now])
+    os.environ.pop(FAILPOINTS_VARIABLE, None)  # a fault that a test asked for happens once, not once per life
     log.warning("restarting", extra={"restarts": len(before) + 1})
     sys.stderr.flush()
     time.sleep(_PAUSE_SECONDS * (1 + len(before)))  # what made us crash may need a moment
