@@ -68,7 +68,9 @@ def test_without_a_terminal_it_writes_plain_lines(ended: subprocess.CompletedPro
 
 
 def test_the_same_seed_gives_the_same_interests(figures: dict[str, Any], interestream: Command) -> None:
-    again = json.loads(interestream(*OPTIONS).stdout.splitlines()[-1])
+    ended = interestream(*OPTIONS)
+    assert ended.returncode == 0, ended.stderr
+    again = json.loads(ended.stdout.splitlines()[-1])
     assert again["interests"] == figures["interests"]
     assert again["shopper"]["interests"] == figures["shopper"]["interests"]
 
@@ -88,12 +90,16 @@ def test_ctrl_c_stops_it_without_a_traceback() -> None:
         deadline.start()
         try:
             assert process.stderr is not None
-            replaying = any(line.startswith("replaying") for line in iter(process.stderr.readline, ""))
+            said = []
+            for line in iter(process.stderr.readline, ""):
+                said.append(line)
+                if line.startswith("replaying"):
+                    break
             process.send_signal(signal.SIGINT)
             output, errors = process.communicate()
         finally:
             deadline.cancel()
-    assert replaying
+    assert said[-1].startswith("replaying"), said
     assert process.returncode == 1
     assert output == ""
     assert "Traceback" not in errors
