@@ -1,6 +1,6 @@
 """Rows for the statements of :mod:`graph.queries`, and the types their answers become. Pure.
 
-The order of columns here and there is one contract. Rows are sorted by key: every transaction takes locks in one order.
+The order of columns here and there is one contract, and so is the order of rows where it decides the order of locks.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -41,7 +41,7 @@ def ledger_entries(rows: Iterable[Row]) -> dict[str, LedgerEntry]:
 
 
 def user_rows(users: Iterable[UserWrite]) -> list[Row]:
-    """Return a list per user; its edges are maps from the target's key to the edge's values."""
+    """Return a list per user: everything but the edges."""
     return [
         (
             user.user_id,
@@ -52,16 +52,26 @@ def user_rows(users: Iterable[UserWrite]) -> list[Row]:
             user.up_sell,
             user.state,
             user.unresolved,
-            {i.category: (i.weight, i.updated_at, i.rank_key, i.score, i.views, i.purchases) for i in user.interests},
+        )
+        for user in sorted(users, key=lambda user: user.user_id)
+    ]
+
+
+def edge_rows(users: Iterable[UserWrite]) -> list[Row]:
+    """Return a list per user: its id, then a map from key to edge values for views, purchases and interests."""
+    return [
+        (
+            user.user_id,
             {touch.item_id: (touch.count, touch.last_at) for touch in user.touches if not touch.purchased},
             {touch.item_id: (touch.count, touch.last_at) for touch in user.touches if touch.purchased},
+            {i.category: (i.weight, i.updated_at, i.rank_key, i.score, i.views, i.purchases) for i in user.interests},
         )
         for user in sorted(users, key=lambda user: user.user_id)
     ]
 
 
 def missing_targets(rows: Iterable[Row]) -> tuple[set[str], set[str]]:
-    """Read the answer of WRITE_USERS: (category paths, item ids) that do not exist."""
+    """Read the answer of DRAW_EDGES: (category paths, item ids) that do not exist."""
     categories: set[str] = set()
     items: set[str] = set()
     for missing_categories, missing_items in rows:
@@ -104,10 +114,7 @@ def category_rows(paths: Iterable[str]) -> list[dict[str, object]]:
 
 def derived_rows(categories: Mapping[str, bool]) -> list[dict[str, object]]:
     """Return a map per category that catalogue rows name."""
-    return [
-        {"path": path, "level": len(category_labels(path)), "derived": derived}
-        for path, derived in sorted(categories.items())
-    ]
+    return [{"path": path, "derived": derived} for path, derived in sorted(categories.items())]
 
 
 def item_rows(rows: Iterable[ItemRow]) -> list[Row]:
@@ -134,7 +141,7 @@ def catalogue_rows(rows: Iterable[Row]) -> dict[str, ItemRow]:
     return {row[0]: ItemRow(*row) for row in rows}
 
 
-def edge_rows(edges: Iterable[AssociationEdge], family: Family) -> list[Row]:
+def association_rows(edges: Iterable[AssociationEdge], family: Family) -> list[Row]:
     """Return a list per association of one family."""
     return [
         (edge.source, edge.target, edge.weight, edge.users, edge.confidence, edge.lift, edge.updated_at)

@@ -34,6 +34,7 @@ Rows = list[list[Any]]
 
 _SCHEMES = ("bolt", "neo4j")
 _RETRY_SECONDS = 0.05
+_RETRY_GROWTH = 1.3  # the driver's 2.0 lets a writer that met two deadlocks wait so long that it starves among others
 _START_RETRY_SECONDS = 0.25
 _PING_SECONDS = 5.0
 _IDLE_CHECK_SECONDS = 5.0
@@ -79,6 +80,7 @@ class Neo4jSession:
                 max_connection_pool_size=_POOL_SIZE,
                 max_transaction_retry_time=self._timeout_seconds,
                 initial_retry_delay=_RETRY_SECONDS,
+                retry_delay_multiplier=_RETRY_GROWTH,
                 connection_timeout=min(_PING_SECONDS, self._timeout_seconds),
                 connection_acquisition_timeout=self._timeout_seconds,
                 liveness_check_timeout=_IDLE_CHECK_SECONDS,

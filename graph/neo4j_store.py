@@ -34,7 +34,7 @@ class Neo4jGraphStore:
     """A :class:`graph.store.GraphStore` on a Neo4j database (Community Edition is enough).
 
     ``transaction_timeout_seconds`` bounds every call, retries included; ``patience_seconds`` bounds :meth:`start`.
-    Several processes may write at once: ledgers keep them apart, and deadlocks over young categories are retried.
+    Several processes may write at once: ledgers keep them apart, and they draw edges one after another.
     """
 
     def __init__(
@@ -119,6 +119,7 @@ class Neo4jGraphStore:
         category_rows = neo4j_rows.category_rows(categories)
 
         async def work(transaction: AsyncManagedTransaction) -> None:
+            await run(transaction, queries.TAKE_PEN)
             await run(transaction, queries.MERGE_CATEGORIES, categories=category_rows)
             await run(transaction, queries.MERGE_ITEM_STUBS, itemIds=sorted(items))
 
@@ -129,9 +130,12 @@ class Neo4jGraphStore:
         check_commit(commit)
         check_users(users)
         user_rows = neo4j_rows.user_rows(users)
+        edge_rows = neo4j_rows.edge_rows(users)
 
         async def write(transaction: AsyncManagedTransaction) -> None:
-            categories, items = neo4j_rows.missing_targets(await run(transaction, queries.WRITE_USERS, users=user_rows))
+            await run(transaction, queries.WRITE_USERS, users=user_rows)
+            await run(transaction, queries.TAKE_PEN)
+            categories, items = neo4j_rows.missing_targets(await run(transaction, queries.DRAW_EDGES, users=edge_rows))
             if categories or items:
                 raise MissingNodes(list(categories), list(items))
 
@@ -156,14 +160,17 @@ class Neo4jGraphStore:
         check_edges(edges)
         kept = sorted((key, state) for key, state in states.items() if state)
         emptied = sorted(key for key, state in states.items() if not state)
-        viewed, bought = (neo4j_rows.edge_rows(edges, family) for family in (Family.VIEWED_NEXT, Family.BOUGHT_NEXT))
+        viewed, bought = (
+            neo4j_rows.association_rows(edges, family) for family in (Family.VIEWED_NEXT, Family.BOUGHT_NEXT)
+        )
         no_longer_viewed, no_longer_bought = (
-            neo4j_rows.edge_rows(dropped, family) for family in (Family.VIEWED_NEXT, Family.BOUGHT_NEXT)
+            neo4j_rows.association_rows(dropped, family) for family in (Family.VIEWED_NEXT, Family.BOUGHT_NEXT)
         )
 
         async def write(transaction: AsyncManagedTransaction) -> None:
             await run(transaction, queries.WRITE_ASSOCIATION_STATES, states=kept)
             await run(transaction, queries.DELETE_ASSOCIATION_STATES, keys=emptied)
+            await run(transaction, queries.TAKE_PEN)
             await run(transaction, queries.DROP_VIEWED_NEXT, edges=no_longer_viewed)
             await run(transaction, queries.DROP_BOUGHT_NEXT, edges=no_longer_bought)
             missing = await run(transaction, queries.WRITE_VIEWED_NEXT, edges=viewed)
@@ -189,6 +196,7 @@ class Neo4jGraphStore:
         item_rows = neo4j_rows.item_rows(rows)
 
         async def write(transaction: AsyncManagedTransaction) -> None:
+            await run(transaction, queries.TAKE_PEN)
             await run(transaction, queries.MERGE_CATEGORIES, categories=category_rows)
             await run(transaction, queries.MARK_CATEGORIES, categories=derived_rows)
             await run(transaction, queries.WRITE_ITEMS, rows=item_rows)

@@ -1,11 +1,21 @@
 """Every Cypher statement of the Neo4j store. Values come as parameters only: no text is ever built.
 
 Rows of the hot statements are lists, not maps: packing a map's keys again for every row costs the client a third more
-time. Each such statement gives its columns names before it uses them. Rows come sorted by key, so that transactions
-take their locks in one order. Times are integer milliseconds outside and DATETIME (UTC) inside.
+time. Each such statement gives its columns names before it uses them. Times are integer milliseconds outside and
+DATETIME (UTC) inside.
+
+Locks are taken in one order: ledgers by key, users by id (both have one owner), then the pen, then everything else.
+Only who holds the pen creates or deletes edges and shared nodes. Without it, transactions that meet at items and
+categories with few edges lock each other out whatever order they keep, because an edge is chained to its neighbours'
+edges: four writers did half the work, and one could starve (see tests/bench/bench_graph_store.py).
 """
 
 from typing import LiteralString
+
+TAKE_PEN: LiteralString = """
+MATCH (schema:SchemaVersion {name: 'interestream'})
+SET schema.touched = datetime()
+"""
 
 # -- ledgers ----------------------------------------------------------------------------------------------------------
 
@@ -39,68 +49,61 @@ and rolls back. A read before the write could be of a value that another transac
 WRITE_USERS: LiteralString = """
 UNWIND $users AS row
 WITH row[0] AS userId, row[1] AS events, row[2] AS lastEventAt, row[3] AS version, row[4] AS crossSell,
-     row[5] AS upSell, row[6] AS bytes, row[7] AS unresolved,
-     row[8] AS interests, row[9] AS views, row[10] AS purchases
+     row[5] AS upSell, row[6] AS bytes, row[7] AS unresolved
 MERGE (user:User {userId: userId})
 ON CREATE SET user.name = userId
 SET user.events = events, user.lastEventAt = datetime({epochMillis: lastEventAt}), user.version = version,
     user.crossSell = crossSell, user.upSell = upSell
 MERGE (state:UserState {userId: userId})
 SET state.state = bytes, state.unresolved = unresolved
-WITH user, interests, views, purchases
+"""
+"""Writing a user takes its lock: nobody else draws edges from it until we are done."""
+
+DRAW_EDGES: LiteralString = """
+UNWIND $users AS row
+WITH row[0] AS userId, row[1] AS views, row[2] AS purchases, row[3] AS interests
+MATCH (user:User {userId: userId})
+CALL (user, views, purchases) {
+  OPTIONAL MATCH (user)-[edge:VIEWED|PURCHASED]->(item:Item)
+  WITH edge, item.itemId AS itemId, type(edge) = 'PURCHASED' AS purchased
+  WITH edge, itemId, purchased, CASE WHEN purchased THEN purchases[itemId] ELSE views[itemId] END AS now
+  FOREACH (gone IN CASE WHEN now IS NULL AND edge IS NOT NULL THEN [edge] ELSE [] END | DELETE gone)
+  FOREACH (kept IN CASE WHEN now IS NULL THEN [] ELSE [edge] END |
+    SET kept.count = now[0], kept.lastAt = datetime({epochMillis: now[1]}))
+  WITH collect(CASE WHEN purchased THEN itemId END) AS bought, collect(CASE WHEN NOT purchased THEN itemId END) AS seen
+  UNWIND [itemId IN keys(views) WHERE NOT itemId IN seen | [itemId, views[itemId], null]] +
+         [itemId IN keys(purchases) WHERE NOT itemId IN bought | [itemId, null, purchases[itemId]]] AS fresh
+  WITH fresh[0] AS itemId, fresh[1] AS view, fresh[2] AS purchase
+  OPTIONAL MATCH (item:Item {itemId: itemId})
+  FOREACH (target IN CASE WHEN item IS NULL OR view IS NULL THEN [] ELSE [item] END |
+    CREATE (user)-[:VIEWED {count: view[0], lastAt: datetime({epochMillis: view[1]})}]->(target))
+  FOREACH (target IN CASE WHEN item IS NULL OR purchase IS NULL THEN [] ELSE [item] END |
+    CREATE (user)-[:PURCHASED {count: purchase[0], lastAt: datetime({epochMillis: purchase[1]})}]->(target))
+  RETURN collect(CASE WHEN item IS NULL THEN itemId END) AS missingItems
+}
 CALL (user, interests) {
   OPTIONAL MATCH (user)-[edge:INTERESTED_IN]->(category:Category)
-  WITH user, interests, edge, category.path AS path, interests[category.path] AS now
+  WITH edge, category.path AS path, interests[category.path] AS now
   FOREACH (gone IN CASE WHEN now IS NULL AND edge IS NOT NULL THEN [edge] ELSE [] END | DELETE gone)
-  FOREACH (kept IN CASE WHEN now IS NOT NULL THEN [edge] ELSE [] END |
+  FOREACH (kept IN CASE WHEN now IS NULL THEN [] ELSE [edge] END |
     SET kept.weight = now[0], kept.updatedAt = datetime({epochMillis: now[1]}), kept.rankKey = now[2],
         kept.score = now[3], kept.views = now[4], kept.purchases = now[5])
-  WITH user, interests, collect(path) AS drawn
+  WITH collect(path) AS drawn
   UNWIND [path IN keys(interests) WHERE NOT path IN drawn] AS path
   OPTIONAL MATCH (category:Category {path: path})
-  WITH user, category, path, interests[path] AS now
+  WITH path, category, interests[path] AS now
   FOREACH (target IN CASE WHEN category IS NULL THEN [] ELSE [category] END |
     CREATE (user)-[:INTERESTED_IN {weight: now[0], updatedAt: datetime({epochMillis: now[1]}), rankKey: now[2],
                                    score: now[3], views: now[4], purchases: now[5]}]->(target))
   RETURN collect(CASE WHEN category IS NULL THEN path END) AS missingCategories
 }
-CALL (user, views) {
-  OPTIONAL MATCH (user)-[edge:VIEWED]->(item:Item)
-  WITH user, views, edge, item.itemId AS itemId, views[item.itemId] AS now
-  FOREACH (gone IN CASE WHEN now IS NULL AND edge IS NOT NULL THEN [edge] ELSE [] END | DELETE gone)
-  FOREACH (kept IN CASE WHEN now IS NOT NULL THEN [edge] ELSE [] END |
-    SET kept.count = now[0], kept.lastAt = datetime({epochMillis: now[1]}))
-  WITH user, views, collect(itemId) AS drawn
-  UNWIND [itemId IN keys(views) WHERE NOT itemId IN drawn] AS itemId
-  OPTIONAL MATCH (item:Item {itemId: itemId})
-  WITH user, item, itemId, views[itemId] AS now
-  FOREACH (target IN CASE WHEN item IS NULL THEN [] ELSE [item] END |
-    CREATE (user)-[:VIEWED {count: now[0], lastAt: datetime({epochMillis: now[1]})}]->(target))
-  RETURN collect(CASE WHEN item IS NULL THEN itemId END) AS missingViewed
-}
-CALL (user, purchases) {
-  OPTIONAL MATCH (user)-[edge:PURCHASED]->(item:Item)
-  WITH user, purchases, edge, item.itemId AS itemId, purchases[item.itemId] AS now
-  FOREACH (gone IN CASE WHEN now IS NULL AND edge IS NOT NULL THEN [edge] ELSE [] END | DELETE gone)
-  FOREACH (kept IN CASE WHEN now IS NOT NULL THEN [edge] ELSE [] END |
-    SET kept.count = now[0], kept.lastAt = datetime({epochMillis: now[1]}))
-  WITH user, purchases, collect(itemId) AS drawn
-  UNWIND [itemId IN keys(purchases) WHERE NOT itemId IN drawn] AS itemId
-  OPTIONAL MATCH (item:Item {itemId: itemId})
-  WITH user, item, itemId, purchases[itemId] AS now
-  FOREACH (target IN CASE WHEN item IS NULL THEN [] ELSE [item] END |
-    CREATE (user)-[:PURCHASED {count: now[0], lastAt: datetime({epochMillis: now[1]})}]->(target))
-  RETURN collect(CASE WHEN item IS NULL THEN itemId END) AS missingPurchased
-}
-WITH missingCategories, missingViewed + missingPurchased AS missingItems
-WHERE size(missingCategories) + size(missingItems) > 0
+WITH missingCategories, missingItems WHERE size(missingCategories) + size(missingItems) > 0
 RETURN missingCategories, missingItems
 """
-"""Write users with all their edges; return a row per user that points to missing nodes.
+"""Make all edges of users what they are now; return a row per user that points to nodes that do not exist.
 
-Writing the user first takes its lock, so that nobody else draws edges from it: no relationship MERGE is needed, which
-would lock popular categories for everybody. The edges a user has are walked once, those that stay are set and those
-that are not given are deleted; only new ones look their target up in an index.
+The edges a user has are walked once: those that stay are set, those that are not given are deleted, and only new ones
+look their target up in an index. No relationship MERGE, which would lock popular categories for everybody.
 """
 
 LOAD_USERS: LiteralString = """
@@ -152,12 +155,11 @@ MARK_CATEGORIES: LiteralString = """
 UNWIND $categories AS row
 MATCH (category:Category {path: row.path})
 WHERE category.derived IS NULL OR (category.derived AND NOT row.derived)
-SET category.level = row.level
-WITH category, row
 SET category.derived = coalesce(category.derived, true) AND row.derived
 """
-"""``derived`` goes from unset to true to false and never back. Only categories that may change are locked (by writing
-``level``, which never changes) and then read again: locking the roots in every transaction would let one go at a time.
+"""``derived`` goes from unset to true to false and never back. Only categories that may change are locked: locking the
+roots in every transaction would let one go at a time. A SET whose value reads the property it sets locks before it
+reads, so what the filter saw need not hold any more.
 """
 
 WRITE_ITEMS: LiteralString = """

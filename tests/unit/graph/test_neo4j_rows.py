@@ -29,8 +29,8 @@ def test_ledgers_users_and_items_come_sorted_by_key() -> None:
 def test_a_users_touches_are_parted_by_what_was_done() -> None:
     touches = [Touch("i1", False, 2, 9), Touch("i1", True, 1, 8), Touch("i2", True, 3, 7)]
     interests = [Interest("A", 1.5, 9, 2.5, 3, 1, 0.25)]
-    [row] = neo4j_rows.user_rows([UserWrite("u1", 1, 1, 1, [], [], b"", interests, touches)])
-    assert row[8:] == ({"A": (1.5, 9, 2.5, 0.25, 3, 1)}, {"i1": (2, 9)}, {"i1": (1, 8), "i2": (3, 7)})
+    [row] = neo4j_rows.edge_rows([UserWrite("u1", 1, 1, 1, [], [], b"", interests, touches)])
+    assert row == ("u1", {"i1": (2, 9)}, {"i1": (1, 8), "i2": (3, 7)}, {"A": (1.5, 9, 2.5, 0.25, 3, 1)})
 
 
 def test_associations_are_parted_by_family_and_sorted() -> None:
@@ -40,7 +40,7 @@ def test_associations_are_parted_by_family_and_sorted() -> None:
         for source, target in [("B", "A"), ("A", "B")]
     ]
     for family in Family:
-        assert [row[:2] for row in neo4j_rows.edge_rows(edges, family)] == [("A", "B"), ("B", "A")]
+        assert [row[:2] for row in neo4j_rows.association_rows(edges, family)] == [("A", "B"), ("B", "A")]
 
 
 def test_the_caption_of_an_item_is_its_title_or_its_id() -> None:
