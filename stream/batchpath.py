@@ -202,6 +202,10 @@ class BatchApp(faust.App):
         transport.Consumer = BatchConsumer
         return transport
 
+    async def _wait_for_table_recovery_completed(self) -> bool:
+        """Do not wait: there is no table, and the next app of the process starts only after this one."""
+        return False
+
     async def _consume(self, _: Any) -> None:
         consumer = self.consumer
         try:

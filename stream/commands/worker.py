@@ -1,5 +1,6 @@
 """``interestream worker``: the agents."""
 
+import asyncio
 import logging
 import os
 from typing import Annotated
@@ -10,7 +11,8 @@ from encoders.base import EncoderError
 from graph.failpoints import BadFailpoint, arm
 from graph.store import Refused, Unavailable
 from stream.app import Role, build_parts, build_worker
-from stream.batchpath import set_last_resort
+from stream.batchpath import LedgerPastLogEnd, set_last_resort
+from stream.bundles import NewerFormat
 from stream.commands.console import ExitCode, fail, read_settings
 from stream.logs import configure_logging
 from stream.preflight import ServerAway, wait_for_topics
@@ -61,7 +63,9 @@ def worker(
         if ended.code in (0, None):
             raise
         reason = process.crash_reason or ended.__context__  # Faust turns whatever ends it into an exit code
-    if isinstance(reason, Refused):
+    except asyncio.CancelledError as cancelled:  # of an app whose sibling crashed
+        reason = process.crash_reason or cancelled
+    if isinstance(reason, (Refused, LedgerPastLogEnd, NewerFormat)):
         fail(str(reason), ExitCode.USAGE)
     if isinstance(reason, (ServerAway, Unavailable, BrokerUnavailable)):
         fail(str(reason), ExitCode.AWAY)

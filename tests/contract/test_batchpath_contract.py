@@ -8,6 +8,7 @@ import inspect
 from collections.abc import Iterator, Mapping
 from importlib.metadata import version
 
+import faust
 import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 from faust.transport.consumer import Consumer as BaseConsumer
@@ -109,6 +110,7 @@ def test_pinned_versions() -> None:
 @pytest.mark.parametrize(
     ("owner", "name", "parameters"),
     [
+        (faust.App, "_wait_for_table_recovery_completed", ["self"]),
         (BaseConsumer, "_drain_messages", ["self", "fetcher"]),
         (BaseConsumer, "_filter_tps_with_pending_acks", ["self", "topics"]),
         (BaseConsumer, "_new_offset", ["self", "tp"]),
