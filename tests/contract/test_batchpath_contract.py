@@ -169,13 +169,14 @@ async def test_commits_only_what_was_applied(broker: str, settings: Settings) ->
 async def test_a_ledger_beyond_the_log_refuses(
     broker: str, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("stream.batchpath.arm_exit", lambda: None)
+    crashed = asyncio.Event()
+    monkeypatch.setattr("stream.batchpath.arm_exit", crashed.set)
     produce(broker, 5)
     handler = Recorder(starts={0: 6})
     app = await started(handler, settings)
     try:
         async with asyncio.timeout(30):
-            await app.wait_until_stopped() if app.crashed else await app._crash.wait()
+            await crashed.wait()
     finally:
         await app.stop()
     assert isinstance(app.crash_reason, LedgerPastLogEnd)
