@@ -254,6 +254,13 @@ async def test_a_removal_and_a_view_of_the_same_item_cannot_leave_half(
     assert rows(driver, "MATCH (:Item)-[r]->() RETURN count(r)") == [[0]]
 
 
+async def waits_for_a_lock(driver: Driver, task: "asyncio.Future[Any]") -> None:
+    """Return when a transaction is blocked by another."""
+    blocked = "SHOW TRANSACTIONS YIELD status WHERE status STARTS WITH 'Blocked' RETURN status"
+    while not await asyncio.to_thread(rows, driver, blocked):
+        assert not task.done(), "it must wait for the lock"
+
+
 async def test_what_others_made_of_a_category_while_we_waited_counts(
     driver: Driver, store: Neo4jGraphStore, writer: Writer
 ) -> None:
@@ -261,13 +268,23 @@ async def test_what_others_made_of_a_category_while_we_waited_counts(
     with driver.session(database="neo4j") as session, session.begin_transaction() as transaction:
         transaction.run("MATCH (c:Category {path: 'A'}) SET c.derived = false").consume()
         writing = asyncio.ensure_future(writer.items(ItemRow("i1", category="A", derived=True)))
-        while not await asyncio.to_thread(rows, driver, "SHOW TRANSACTIONS YIELD status WHERE status STARTS WITH 'B'"):
-            assert not writing.done(), "it waits for the lock"
+        await waits_for_a_lock(driver, writing)
         transaction.commit()
     await writing
     view = await store.view_category("A")
     assert view is not None
     assert not view.derived
+
+
+async def test_a_claim_sees_what_was_applied_while_it_waited(
+    driver: Driver, store: Neo4jGraphStore, writer: Writer
+) -> None:
+    with driver.session(database="neo4j") as session, session.begin_transaction() as transaction:
+        transaction.run("MATCH (ledger:StreamOffset) SET ledger.applied = 7").consume()
+        claiming = asyncio.ensure_future(store.claim({LEDGER: "another"}))
+        await waits_for_a_lock(driver, claiming)
+        transaction.commit()
+    assert (await claiming)[LEDGER].applied == 7
 
 
 async def test_a_held_lock_is_waited_for_and_given_up_in_time(
