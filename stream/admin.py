@@ -22,7 +22,7 @@ from stream.settings import Settings
 from stream.topics import Topic
 
 _ANSWER_SECONDS = 30.0
-_PROBE_SECONDS = 5.0
+_CONNECT_SECONDS = 10.0
 _POLL_SECONDS = 0.05
 
 
@@ -134,7 +134,7 @@ def topic_ids(settings: Settings, names: Sequence[str]) -> dict[str, str]:
     Raises BrokerAway, and AdminError for a name the broker does not know.
     """
     admin = admin_client(settings)
-    _listed(admin, settings, _ANSWER_SECONDS)
+    _listed(admin, settings, _CONNECT_SECONDS)
     described = admin.describe_topics(TopicCollection(list(names)), request_timeout=_ANSWER_SECONDS)
     return {name: str(_result(future, name).topic_id) for name, future in described.items()}
 
@@ -145,7 +145,7 @@ def wait_for_broker(settings: Settings, patience_seconds: float) -> None:
     deadline = time.monotonic() + patience_seconds
     while True:
         try:
-            _listed(admin, settings, min(_PROBE_SECONDS, patience_seconds))
+            _listed(admin, settings, min(_CONNECT_SECONDS, patience_seconds))
         except BrokerAway:
             if time.monotonic() >= deadline:
                 raise
@@ -159,7 +159,7 @@ def admin_client(settings: Settings) -> AdminClient:
 
 
 def _actual_topics(admin: AdminClient, settings: Settings, names: Sequence[str]) -> dict[str, ActualTopic]:
-    listed = _listed(admin, settings, _ANSWER_SECONDS)
+    listed = _listed(admin, settings, _CONNECT_SECONDS)
     present = {name: listed[name] for name in names if name in listed}
     resources = [ConfigResource(ResourceType.TOPIC, name) for name in present]
     described = admin.describe_configs(resources, request_timeout=_ANSWER_SECONDS) if resources else {}
@@ -187,7 +187,7 @@ def _create(admin: AdminClient, settings: Settings, topics: Sequence[Topic]) -> 
     # The controller answers before the brokers know: a worker started now would still not find its topics.
     names = {topic.name for topic in topics}
     deadline = time.monotonic() + _ANSWER_SECONDS
-    while missing := names - _listed(admin, settings, _ANSWER_SECONDS).keys():
+    while missing := names - _listed(admin, settings, _CONNECT_SECONDS).keys():
         if time.monotonic() >= deadline:
             raise AdminError(f"created, but the broker does not show them yet: {', '.join(sorted(missing))}")
         time.sleep(_POLL_SECONDS)
