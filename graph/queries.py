@@ -2,7 +2,7 @@
 
 Rows of the hot statements are lists, not maps: packing a map's keys again for every row costs the client a third more
 time. Each such statement gives its columns names before it uses them. Times are integer milliseconds outside and
-DATETIME (UTC) inside.
+DATETIME (UTC) inside. What is read in bulk comes as one row that holds a list: the driver awaits every row twice.
 
 Locks are taken in one order: ledgers by key, users by id (both have one owner), then the pen, then everything else.
 Only who holds the pen creates or deletes edges and shared nodes. Without it, transactions that meet at items and
@@ -67,8 +67,9 @@ CALL (user, views, purchases) {
   OPTIONAL MATCH (user)-[edge:VIEWED|PURCHASED]->(item:Item)
   WITH edge, item.itemId AS itemId, type(edge) = 'PURCHASED' AS purchased
   WITH edge, itemId, purchased, CASE WHEN purchased THEN purchases[itemId] ELSE views[itemId] END AS now
+  WITH edge, itemId, purchased, now, edge.count = now[0] AND edge.lastAt.epochMillis = now[1] AS same
   FOREACH (gone IN CASE WHEN now IS NULL AND edge IS NOT NULL THEN [edge] ELSE [] END | DELETE gone)
-  FOREACH (kept IN CASE WHEN now IS NULL THEN [] ELSE [edge] END |
+  FOREACH (kept IN CASE WHEN now IS NULL OR same THEN [] ELSE [edge] END |
     SET kept.count = now[0], kept.lastAt = datetime({epochMillis: now[1]}))
   WITH collect(CASE WHEN purchased THEN itemId END) AS bought, collect(CASE WHEN NOT purchased THEN itemId END) AS seen
   UNWIND [itemId IN keys(views) WHERE NOT itemId IN seen | [itemId, views[itemId], null]] +
@@ -84,10 +85,13 @@ CALL (user, views, purchases) {
 CALL (user, interests) {
   OPTIONAL MATCH (user)-[edge:INTERESTED_IN]->(category:Category)
   WITH edge, category.path AS path, interests[category.path] AS now
+  WITH edge, path, now, edge.weight = now[0] AND edge.updatedAt.epochMillis = now[1] AND edge.rankKey = now[2]
+    AND edge.views = now[4] AND edge.purchases = now[5] AS same, edge.score = now[3] AS sameScore
   FOREACH (gone IN CASE WHEN now IS NULL AND edge IS NOT NULL THEN [edge] ELSE [] END | DELETE gone)
-  FOREACH (kept IN CASE WHEN now IS NULL THEN [] ELSE [edge] END |
+  FOREACH (kept IN CASE WHEN now IS NULL OR same THEN [] ELSE [edge] END |
     SET kept.weight = now[0], kept.updatedAt = datetime({epochMillis: now[1]}), kept.rankKey = now[2],
-        kept.score = now[3], kept.views = now[4], kept.purchases = now[5])
+        kept.views = now[4], kept.purchases = now[5])
+  FOREACH (kept IN CASE WHEN now IS NULL OR sameScore THEN [] ELSE [edge] END | SET kept.score = now[3])
   WITH collect(path) AS drawn
   UNWIND [path IN keys(interests) WHERE NOT path IN drawn] AS path
   OPTIONAL MATCH (category:Category {path: path})
@@ -102,15 +106,15 @@ RETURN missingCategories, missingItems
 """
 """Make all edges of users what they are now; return a row per user that points to nodes that do not exist.
 
-The edges a user has are walked once: those that stay are set, those that are not given are deleted, and only new ones
-look their target up in an index. No relationship MERGE, which would lock popular categories for everybody.
+The edges a user has are walked once: those that changed are set (a comparison costs far less than a write), those that
+are not given are deleted, and only new ones look their target up in an index. No relationship MERGE, which would lock popular categories for everybody.
 """
 
 LOAD_USERS: LiteralString = """
 UNWIND $userIds AS userId
 MATCH (state:UserState {userId: userId})
 MATCH (user:User {userId: userId})
-RETURN userId, user.version, state.state
+RETURN collect([userId, user.version, state.state])
 """
 
 USER_IDS: LiteralString = """
@@ -199,8 +203,8 @@ LOAD_ITEMS: LiteralString = """
 UNWIND $itemIds AS itemId
 MATCH (item:Item {itemId: itemId}) WHERE item.available IS NOT NULL
 OPTIONAL MATCH (item)-[edge:IN_CATEGORY]->(category:Category)
-RETURN itemId, item.title, category.path, coalesce(edge.derived, false), item.brand, item.price, item.currency,
-       item.available, item.quality
+RETURN collect([itemId, item.title, category.path, coalesce(edge.derived, false), item.brand, item.price,
+                item.currency, item.available, item.quality])
 """
 
 ITEM_IDS: LiteralString = """
@@ -231,7 +235,7 @@ RETURN coalesce(category.derived, false),
 LOAD_ASSOCIATIONS: LiteralString = """
 UNWIND $keys AS key
 MATCH (state:AssociationState {key: key})
-RETURN key, state.state
+RETURN collect([key, state.state])
 """
 
 WRITE_ASSOCIATION_STATES: LiteralString = """
@@ -294,6 +298,6 @@ RETURN DISTINCT path
 
 ASSOCIATION_EDGES: LiteralString = """
 MATCH (source:Category)-[edge:VIEWED_NEXT|BOUGHT_NEXT]->(target:Category)
-RETURN type(edge), source.path, target.path, edge.weight, edge.users, edge.confidence, edge.lift,
-       edge.updatedAt.epochMillis
+RETURN collect([type(edge), source.path, target.path, edge.weight, edge.users, edge.confidence, edge.lift,
+                edge.updatedAt.epochMillis])
 """

@@ -28,7 +28,8 @@ from stream.users import CachedUser
 log = logging.getLogger(__name__)
 
 _NEAREST = 100
-_SCORE_DIGITS = 6
+_SCORE_DIGITS = 3
+"""Of an interest's cosine: an edge whose score moves by less is not written again."""
 
 
 @dataclass(slots=True)
