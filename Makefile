@@ -5,7 +5,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help setup demo test lint unit integration up down
+.PHONY: help setup demo test lint unit integration chromium up down
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -36,8 +36,20 @@ lint: setup
 unit: setup
 	$(BIN)/pytest -m 'not servers and not browser'
 
-integration: setup
+integration: setup chromium
 	$(BIN)/pytest -m 'servers or browser'
+
+# Asks nobody: it installs where it may (Debian and its kin, as root or with a sudo that wants no password).
+chromium: ## the web browser that looks at Neo4j Browser in the tests
+	@command -v chromium chromium-browser google-chrome >/dev/null && exit 0; \
+	become=$$([ "$$(id -u)" = 0 ] || echo sudo -n); \
+	if command -v apt-get >/dev/null && $$become true 2>/dev/null; then \
+		echo "Installing Chromium for the browser tests ..."; \
+		$$become apt-get update -qq && \
+		$$become env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium </dev/null && exit 0; \
+	fi; \
+	echo "CHROMIUM IS MISSING AND CANNOT BE INSTALLED HERE: the browser tests will be skipped." >&2; \
+	[ -z "$$CI" ]
 
 up: setup ## start a real Kafka and a real Neo4j on loopback, data in ./var
 	$(BIN)/interestream up --data-dir var
