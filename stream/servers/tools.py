@@ -20,7 +20,7 @@ def find_java() -> Path:
     """
     java = _find("java", "JAVA_HOME")
     if java is None:
-        raise ToolMissing(f"Java {JAVA_MINIMUM} or newer is missing: put a JDK's java on PATH, or set JAVA_HOME")
+        raise ToolMissing(f"Java {JAVA_MINIMUM} or newer is missing: put java on PATH, or set JAVA_HOME")
     version = java_version(_ask([str(java), "-version"]))
     if version is None:
         raise ToolMissing(f"{java} does not tell its version; Java {JAVA_MINIMUM} or newer is needed")
