@@ -103,7 +103,8 @@ class Neo4jGraphStore:
 
     async def load_users(self, user_ids: Sequence[str]) -> dict[str, StoredUser]:
         """See the protocol."""
-        return neo4j_rows.stored_users(await self._session.read(queries.LOAD_USERS, userIds=list(user_ids)))
+        [[found]] = await self._session.read(queries.LOAD_USERS, userIds=list(user_ids))
+        return neo4j_rows.stored_users(found)
 
     async def user_ids(self, after: str, limit: int) -> list[str]:
         """See the protocol."""
@@ -145,7 +146,7 @@ class Neo4jGraphStore:
 
     async def load_associations(self, keys: Sequence[str]) -> dict[str, bytes]:
         """See the protocol."""
-        found = await self._session.read(queries.LOAD_ASSOCIATIONS, keys=list(keys))
+        [[found]] = await self._session.read(queries.LOAD_ASSOCIATIONS, keys=list(keys))
         return {key: bytes(state) for key, state in found}
 
     async def apply_associations(
@@ -184,7 +185,8 @@ class Neo4jGraphStore:
 
     async def load_items(self, item_ids: Sequence[str]) -> dict[str, ItemRow]:
         """See the protocol."""
-        return neo4j_rows.catalogue_rows(await self._session.read(queries.LOAD_ITEMS, itemIds=list(item_ids)))
+        [[found]] = await self._session.read(queries.LOAD_ITEMS, itemIds=list(item_ids))
+        return neo4j_rows.catalogue_rows(found)
 
     async def apply_items(self, commit: LedgerCommit, rows: Sequence[ItemRow], removed: Sequence[str]) -> None:
         """See the protocol."""
@@ -226,4 +228,5 @@ class Neo4jGraphStore:
 
     async def association_edges(self) -> list[AssociationEdge]:
         """See the protocol."""
-        return neo4j_rows.association_edges(await self._session.read(queries.ASSOCIATION_EDGES))
+        [[found]] = await self._session.read(queries.ASSOCIATION_EDGES)
+        return neo4j_rows.association_edges(found)

@@ -107,7 +107,8 @@ RETURN missingCategories, missingItems
 """Make all edges of users what they are now; return a row per user that points to nodes that do not exist.
 
 The edges a user has are walked once: those that changed are set (a comparison costs far less than a write), those that
-are not given are deleted, and only new ones look their target up in an index. No relationship MERGE, which would lock popular categories for everybody.
+are not given are deleted, and only new ones look their target up in an index. No relationship MERGE, which would lock
+popular categories for everybody.
 """
 
 LOAD_USERS: LiteralString = """
