@@ -22,6 +22,7 @@ from stream.settings import Settings
 from stream.topics import Topic
 
 _ANSWER_SECONDS = 30.0
+_LOOK_AGAIN_SECONDS = 0.2
 _CONNECT_SECONDS = 10.0
 _POLL_SECONDS = 0.05
 
@@ -125,7 +126,19 @@ def apply_topics(settings: Settings) -> list[TopicDifference]:
     missing = {difference.topic for difference in differences if difference.kind is DifferenceKind.MISSING}
     _create(admin, settings, [topic for topic in table if topic.name in missing])
     _alter(admin, [difference for difference in differences if difference.kind is DifferenceKind.CONFIG])
+    if any(difference.applies for difference in differences):
+        _await_changes(admin, settings, table)
     return differences
+
+
+def _await_changes(admin: AdminClient, settings: Settings, table: Sequence[Topic]) -> None:
+    """Wait a little until the broker shows what its controller has accepted: it learns of it a moment later."""
+    deadline = time.monotonic() + _ANSWER_SECONDS
+    names = [topic.name for topic in table]
+    while any(d.applies for d in compare_topics(table, _actual_topics(admin, settings, names))):
+        if time.monotonic() >= deadline:
+            return  # accepted all the same; the next plan shows what is still on its way
+        time.sleep(_LOOK_AGAIN_SECONDS)
 
 
 def topic_ids(settings: Settings, names: Sequence[str]) -> dict[str, str]:
@@ -184,13 +197,6 @@ def _create(admin: AdminClient, settings: Settings, topics: Sequence[Topic]) -> 
         except KafkaException as error:
             if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:  # another apply was faster
                 raise AdminError(f"{name}: {error.args[0].str()}") from None
-    # The controller answers before the brokers know: a worker started now would still not find its topics.
-    names = {topic.name for topic in topics}
-    deadline = time.monotonic() + _ANSWER_SECONDS
-    while missing := names - _listed(admin, settings, _CONNECT_SECONDS).keys():
-        if time.monotonic() >= deadline:
-            raise AdminError(f"created, but the broker does not show them yet: {', '.join(sorted(missing))}")
-        time.sleep(_POLL_SECONDS)
 
 
 def _alter(admin: AdminClient, differences: Sequence[TopicDifference]) -> None:
@@ -205,6 +211,16 @@ def _alter(admin: AdminClient, differences: Sequence[TopicDifference]) -> None:
     ]
     for resource, future in admin.incremental_alter_configs(resources, request_timeout=_ANSWER_SECONDS).items():
         _result(future, resource.name)
+
+
+def _wait_until_shown(admin: AdminClient, settings: Settings, table: Sequence[Topic]) -> None:
+    """Wait for the brokers: the controller answers first, and a worker started now might not find its topics yet."""
+    names = [topic.name for topic in table]
+    deadline = time.monotonic() + _ANSWER_SECONDS
+    while late := {d.topic for d in compare_topics(table, _actual_topics(admin, settings, names)) if d.applies}:
+        if time.monotonic() >= deadline:
+            raise AdminError(f"changed, but the broker does not show it yet: {', '.join(sorted(late))}")
+        time.sleep(_POLL_SECONDS)
 
 
 def _listed(admin: AdminClient, settings: Settings, seconds: float) -> dict[str, Any]:

@@ -167,7 +167,8 @@ class KafkaServer(JavaServer):
         tool = self._java_command(
             (
                 *("kafka.tools.StorageTool", "format", "--ignore-formatted"),
-                *("--cluster-id", base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")),
+                # One argument: an id may begin with a dash.
+                f"--cluster-id={base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip('=')}",
                 *("--config", str(configuration), *self._format_arguments),
             )
         )
