@@ -21,6 +21,7 @@ from faust.types import TP
 from mode.supervisors import CrashingSupervisor
 
 from graph.failpoints import failpoint
+from graph.store import Refused
 from stream.kafka_config import faust_credentials
 from stream.settings import Settings
 
@@ -34,7 +35,7 @@ _FULL_SECONDS = 0.005
 _EXIT_SECONDS = 5.0
 
 
-class LedgerPastLogEnd(Exception):
+class LedgerPastLogEnd(Refused):
     """The graph has applied offsets that the topic does not have: the topic was deleted and made again."""
 
 
@@ -89,12 +90,22 @@ class BatchConsumer(driver.Consumer):
         try:
             wanted = await self.app.handler.positions(frozenset(tp.partition for tp in assignment))
             if wanted is None:
-                return dict(await super().seek_to_committed())
+                return await self._seek_to_group(assignment)
             return await self._seek_to(assignment, wanted)
         except Exception as error:  # noqa: BLE001 - see above
             await self.app.crash(error)
             arm_exit()
             return {}
+
+    async def _seek_to_group(self, assignment: set[TP]) -> Mapping[TP, int]:
+        """Seek to the group's offsets; where the broker has deleted the records since, its reset does the rest."""
+        positions = dict(await super().seek_to_committed())
+        starts = await self.earliest_offsets(*assignment)
+        for tp, offset in positions.items():
+            start = starts.get(tp) or 0
+            if offset is not None and 0 <= offset < start:
+                self.app.handler.started_late(tp.partition, offset, start)
+        return positions
 
     async def _seek_to(self, assignment: set[TP], wanted: Mapping[int, int]) -> Mapping[TP, int]:
         failpoint("ledger_seek")
@@ -104,8 +115,9 @@ class BatchConsumer(driver.Consumer):
             offset, start, end = wanted.get(tp.partition, -1), starts[tp] or 0, ends[tp] or 0
             if offset > end:
                 raise LedgerPastLogEnd(
-                    f"{tp.topic}/{tp.partition}: the graph has applied up to {offset}, the log ends at {end}. "
-                    "The topic was deleted and made again. Restore it, or start a new graph (an empty database)."
+                    f"{tp.topic}/{tp.partition}: the graph has applied up to {offset}, the log ends at {end}: it "
+                    "was deleted and made again. Restore it, or stop all workers, give the internal topics new names "
+                    "and the graph an empty database, and replay the interactions from their beginning."
                 )
             if offset < start and (offset >= 0 or start > 0):
                 self.app.handler.started_late(tp.partition, max(offset, 0), start)

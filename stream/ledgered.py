@@ -26,6 +26,7 @@ T = TypeVar("T")
 
 _RETRY_SECONDS = 0.5
 _FRESH_COMMIT_SECONDS = 1.0
+_MIND_SECONDS = 15.0
 
 
 class Outbox(msgspec.Struct, frozen=True, array_like=True):
@@ -94,7 +95,7 @@ class LedgeredAgent:
         self._owners: dict[str, str] = {}
         self._unsent: dict[int, Outbox] = {}
         self._late_copies: list[tuple[float, dict[int, Outbox]]] = []
-        self._committed_at = 0.0
+        self._committed_at = self._minded_at = 0.0
 
     # -- what the batch path asks for -------------------------------------------------------------------------------
 
@@ -113,21 +114,21 @@ class LedgeredAgent:
         """Publish what a former owner left, then handle the batch; compute it anew when the ledger had moved."""
         while True:
             try:
+                await self._mind_ledgers()
                 await self._empty_outboxes()
                 return await self.handle(self._not_applied(records))
             except StaleLedger as error:
                 if not self.reloads_in_place:
                     raise
                 log.warning("ledger_moved", extra={"role": self.role, "error": str(error)})
+                before = {p: entry.applied for p, entry in self.ledgers.items()}
                 await self.claim(frozenset(self.ledgers))
+                if any(entry.applied < before[p] for p, entry in self.ledgers.items()):
+                    raise  # an older graph was restored: what it lacks was read long ago, and is not in hand
 
     def started_late(self, partition: int, expected: int, start: int) -> None:
         """Say loudly that the broker deleted records unread."""
-        self.metrics.lost_to_retention.labels(self.role).inc(start - expected)
-        log.error(
-            "records_lost_to_retention",
-            extra={"topic": self.topic, "partition": partition, "from_offset": expected, "to_offset": start},
-        )
+        say_lost(self.metrics, self.role, self.topic, partition, expected, start)
 
     # -- what a subclass fills in -----------------------------------------------------------------------------------
 
@@ -223,6 +224,14 @@ class LedgeredAgent:
                 kept[partition] = rest
         return kept
 
+    async def _mind_ledgers(self) -> None:
+        """Look at our ledgers now and then: a restored graph, or another owner, shows even when no record comes."""
+        now = time.monotonic()
+        if not self.ledgers or now - max(self._committed_at, self._minded_at) < _MIND_SECONDS:
+            return
+        self._minded_at = now
+        await self._check_owner(self.ledgers)
+
     async def _empty_outboxes(self) -> None:
         now = time.monotonic()
         if self._unsent:
@@ -242,5 +251,15 @@ class LedgeredAgent:
         entries = await self.patiently(lambda: self.store.read_ledgers(keys))
         for key in keys:
             if key not in entries or entries[key].owner != self._owners.get(key):
-                raise Fenced(f"{key} was claimed by another worker while we were about to publish")
+                raise Fenced(f"{key} was claimed by another worker since we claimed it")
+            applied = self.ledgers[int(key.rpartition("/")[2])].applied
+            if entries[key].applied != applied:
+                raise StaleLedger(f"{key}: applied is {entries[key].applied}, we had written {applied}")
         self._committed_at = time.monotonic()
+
+
+def say_lost(metrics: Metrics, role: str, topic: str, partition: int, expected: int, start: int) -> None:
+    """Say loudly that the broker deleted the records from ``expected`` up to ``start`` unread, and count them."""
+    metrics.lost_to_retention.labels(role).inc(start - expected)
+    place = {"topic": topic, "partition": partition, "from_offset": expected, "to_offset": start}
+    log.error("records_lost_to_retention", extra=place)

@@ -17,6 +17,7 @@ from graph.model import Interaction
 from stream.batchpath import Records
 from stream.bundles import FORMAT, Bundle, Entry, encode
 from stream.deadletter import dead_letter, parse_dead_letter
+from stream.ledgered import say_lost
 from stream.metrics import Metrics
 from stream.partitioning import partition_of
 from stream.pseudonyms import Pseudonyms
@@ -63,7 +64,7 @@ class IntakeAgent:
 
     def started_late(self, partition: int, expected: int, start: int) -> None:
         """Say loudly that the broker deleted events unread."""
-        self._metrics.lost_to_retention.labels(self.role).inc(start - expected)
+        say_lost(self._metrics, self.role, self.topic, partition, expected, start)
 
     async def apply(self, records: Records) -> Mapping[int, int]:
         """Decode a batch and publish its bundles and dead letters; everything is acknowledged on return."""

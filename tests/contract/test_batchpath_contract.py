@@ -180,3 +180,24 @@ async def test_a_ledger_beyond_the_log_refuses(
     finally:
         await app.stop()
     assert isinstance(app.crash_reason, LedgerPastLogEnd)
+
+
+async def test_records_that_retention_took_from_a_group_are_told(broker: str, settings: Settings) -> None:
+    """The in-process broker keeps 5 MiB per partition and drops the oldest, read or not."""
+    producer = Producer({"bootstrap.servers": broker, "log_level": 0, "message.max.bytes": 2_000_000})
+    for _ in range(10):
+        producer.produce(TOPIC, bytes(900_000), partition=0)
+    assert producer.flush(20) == 0
+    consumer = Consumer({"bootstrap.servers": broker, "group.id": "interestream-test", "log_level": 0})
+    consumer.commit(offsets=[TopicPartition(TOPIC, 0, 1)], asynchronous=False)
+    start, end = consumer.get_watermark_offsets(TopicPartition(TOPIC, 0), timeout=10)
+    consumer.close()
+    handler = Recorder(starts=None)
+    app = await started(handler, settings)
+    try:
+        await handler.until(end - start)
+    finally:
+        await app.stop()
+    assert start > 1
+    assert handler.lost == [(0, 1, start)]
+    assert handler.got[0] == list(range(start, end))
