@@ -165,7 +165,7 @@ async def test_a_killed_server_comes_back_with_data_and_ledger_in_step(new_neo4j
     server.start()
     server.wait_ready()
     store = Neo4jGraphStore(
-        server.uri, server.user, server.password, transaction_timeout_seconds=3.0, patience_seconds=120
+        server.uri, server.user, server.password, transaction_timeout_seconds=10.0, patience_seconds=120
     )
     await store.start()
     try:
@@ -181,7 +181,9 @@ async def test_a_killed_server_comes_back_with_data_and_ledger_in_step(new_neo4j
                     written.set()
 
         writing = asyncio.ensure_future(write_for_ever())
-        await asyncio.wait_for(written.wait(), 60)
+        enough = asyncio.ensure_future(written.wait())
+        await asyncio.wait([enough, writing], timeout=60, return_when=asyncio.FIRST_COMPLETED)
+        assert enough.done(), "five batches are written before the server dies"
         server.kill()
         with pytest.raises(Unavailable):
             await asyncio.wait_for(writing, 30)
