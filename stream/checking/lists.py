@@ -1,0 +1,82 @@
+"""I2 of the lists, on request: every user ranked anew with what items and associations say now.
+
+Lists depend on what the shop was when they were ranked. They are comparable at rest, after `refresh --all`, with the
+encoders that the workers use.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+
+from encoders.device import EncoderThread
+from graph.ranking.lists import UserLists
+from stream.checking.findings import Findings, Invariant
+from stream.checking.published import LastList, PublishedLists
+from stream.checking.topics import Topics
+from stream.encoding import Encoders
+from stream.knowledge import Knowledge
+from stream.metrics import Metrics
+from stream.refresher import Refresher
+from stream.settings import Settings
+from stream.users import CachedUser
+
+_USERS_AT_ONCE = 500
+_SCORE_TOLERANCE = 2e-6
+"""Scores are published with six digits; what differs by less than two of the last may change places."""
+
+
+class ListCheck:
+    """Ranks users as a worker would that has read both compacted topics to their ends."""
+
+    def __init__(self, settings: Settings, encoders: Encoders) -> None:
+        self._settings = settings
+        self._knowledge = Knowledge(encoders.matrix, settings.graph)
+        self._thread = EncoderThread(settings.encoder.cpu_threads)
+        self._refresher = Refresher(self._knowledge, encoders.user, self._thread, settings.graph, Metrics())
+
+    async def close(self) -> None:
+        """End the encoder's thread."""
+        await self._thread.close()
+
+    def read(self, topics: Topics, step: Callable[[], None]) -> None:
+        """Read items, their vectors, and associations."""
+        names = self._settings.topics
+        for topic, take in (
+            (names.items, self._knowledge.on_items),
+            (names.associations, self._knowledge.on_associations),
+        ):
+            for partition, span in topics.spans(topic).items():
+                for record in topics.records(topic, partition, span.first, span.end):
+                    step()
+                    take([record])
+
+    async def check(self, users: Mapping[str, CachedUser], published: PublishedLists, findings: Findings) -> None:
+        """Rank recomputed users, and compare with their last lists."""
+        known = [user for user_id, user in sorted(users.items()) if user.state.events and user_id in published.last]
+        for start in range(0, len(known), _USERS_AT_ONCE):
+            for refreshed in await self._refresher.refresh(known[start : start + _USERS_AT_ONCE], 0):
+                findings.checked[Invariant.GRAPH] += 1
+                last = published.last[refreshed.user.user_id]
+                for what, expected, found in ranked_differences(refreshed.lists, last):
+                    where = f"user {refreshed.user.user_id}: last list {last.place}"
+                    findings.differ(Invariant.GRAPH, where, what, expected, found)
+
+
+def ranked_differences(ranked: UserLists, last: LastList) -> Iterator[tuple[str, str, str]]:
+    """Yield (what, expected, found) where the published list is not the ranked one; near ties may change places."""
+    length = len(last.cross_sell)
+    for what, listed, published, scores in (
+        (
+            "crossSell",
+            [(item.item_id, item.score) for item in ranked.cross_sell],
+            last.cross_sell,
+            last.scores[:length],
+        ),
+        ("upSell", [(item.item_id, item.score) for item in ranked.up_sell], last.up_sell, last.scores[length:]),
+    ):
+        expected = tuple(item_id for item_id, _ in listed)
+        if expected == published:
+            continue
+        near = sorted(expected) == sorted(published) and all(
+            abs(one - other) <= _SCORE_TOLERANCE for (_, one), other in zip(listed, scores, strict=True)
+        )
+        if not near:
+            yield f"{what} is not what ranking gives", ", ".join(expected), ", ".join(published)

@@ -1,0 +1,265 @@
+"""I1, I2, I3 and I5 of users: one bundles partition after the other, recomputed and compared with the graph."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from graph.interest import interests
+from graph.model import Level
+from graph.state import UserState
+from graph.store import GraphStore, StoredUser, UserView
+from graph.transitions import Delta
+from stream.checking.catalogue import Catalogue
+from stream.checking.deltas import DeltaCheck
+from stream.checking.findings import Difference, Findings, Invariant
+from stream.checking.lost_events import name_lost_events
+from stream.checking.pairs import CategoryPairs
+from stream.checking.published import PublishedLists, prefix_differences
+from stream.checking.replay import Replay, Skipped, read_bundle, replay
+from stream.checking.topics import Span, Topics
+from stream.checking.user_differences import (
+    Expected,
+    graph_differences,
+    list_differences,
+    only_moved,
+    remembered_ids,
+    state_differences,
+    stored_state,
+)
+from stream.partitioning import partition_of
+from stream.settings import Settings
+
+_PAGE = 200
+_AT_ONCE = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How the graph is looked at while others may write: what differs is looked at again, ``times`` in all."""
+
+    times: int = 3
+    seconds: float = 1.0
+
+
+@dataclass(slots=True)
+class UserTotals:
+    """What all partitions came to."""
+
+    users: int = 0
+    applied: int = 0
+    duplicates: int = 0
+    in_motion: int = 0
+    """Users with bundles that came during the check: not judged."""
+    beyond_the_log: set[str] = field(default_factory=set)
+    """Users with events from before the log: judged by what the log still has."""
+    placed_otherwise: set[str] = field(default_factory=set)
+    """Users whose interests are counted under an item's former category, until their next event or refresh."""
+    interested: Counter[str] = field(default_factory=Counter)
+    sources: dict[int, dict[str, int]] = field(default_factory=dict)
+
+
+class UserCheck:
+    """Recomputes users and compares them: exactly, where the bundles go back to the very first."""
+
+    def __init__(
+        self,
+        topics: Topics,
+        store: GraphStore,
+        settings: Settings,
+        catalogue: Catalogue,
+        published: PublishedLists,
+        pairs: CategoryPairs,
+        skipped: Skipped,
+        findings: Findings,
+        look: Look,
+        *,
+        at_rest: bool,
+    ) -> None:
+        self._topics = topics
+        self._store = store
+        self._settings = settings
+        self._topic = settings.topics.bundles
+        self._catalogue = catalogue
+        self._published = published
+        self._pairs = pairs
+        self._skipped = skipped
+        self._findings = findings
+        self._look = look
+        self._complete = True
+        self._at_rest = at_rest
+        self.totals = UserTotals()
+
+    async def check(
+        self,
+        partition: int,
+        span: Span,
+        applied: int,
+        deltas: DeltaCheck | None,
+        known: Iterable[str],
+        step: Callable[[], None],
+    ) -> Replay:
+        """Check one partition, whose ledger stands at ``applied``; ``known`` are the graph's users of it."""
+        self._complete = span.first == 0
+        sampled = self._published.sampled(self._topic, partition)
+
+        def after(offset: int, done: Replay, made: list[Delta]) -> None:
+            step()
+            if deltas is not None:
+                deltas.compare(offset, made)
+            self._pairs.add(delta for delta in made if delta.level is Level.CATEGORY)
+            for place, read in sampled.pop(offset, ()):
+                user = done.users.get(read.user_id)
+                self._findings.checked[Invariant.PREFIX] += 1
+                state = user.state if user else UserState()
+                for what, expected, found in prefix_differences(read, state, self._settings.graph.lists):
+                    where = f"list {place} of user {read.user_id}, position {offset}"
+                    self._findings.differ(Invariant.PREFIX, where, what, expected, found)
+
+        records = self._topics.records(self._topic, partition, span.first, applied)
+        if not self._complete:
+            sampled.clear()
+        done = replay(records, self._skipped, self._catalogue.category_of, self._settings.graph, self._findings, after)
+        self._judge_unvisited(sampled, applied)
+        self.totals.applied += done.applied
+        self.totals.duplicates += done.duplicates
+        if self._complete:
+            self.totals.sources[partition] = done.sources
+        await self._compare(partition, applied, done, set(known))
+        return done
+
+    def _judge_unvisited(self, sampled: Mapping[int, Sequence[tuple[str, object]]], applied: int) -> None:
+        for offset, lists in sampled.items():
+            for place, _ in lists:
+                if self._at_rest:
+                    what = f"its position {offset} is no bundle below {applied}"
+                    self._findings.differ(Invariant.PREFIX, f"list {place}", what)
+                else:
+                    self._findings.undecided["lists of bundles that came during the check"] += 1
+
+    async def _compare(self, partition: int, applied: int, done: Replay, known: set[str]) -> None:
+        wanted = {
+            user_id: Expected(user_id, user.state, done.last_effect.get(user_id, -1))
+            for user_id, user in done.users.items()
+            if user.state.events
+        }
+        self._count(wanted.values())
+        suspects = sorted(wanted.keys() | known)
+        found: dict[str, list[Difference]] = {}
+        for look in range(self._look.times):
+            if look:
+                await asyncio.sleep(self._look.seconds)
+                self._read_on()
+            found = await self._differences(suspects, wanted)
+            suspects = sorted(found)
+            if not suspects:
+                return
+        moving = await self._moving(partition, applied)
+        self.totals.in_motion += len(moving & found.keys())
+        wrong = {user_id: differences for user_id, differences in found.items() if user_id not in moving}
+        for differences in wrong.values():
+            for difference in differences:
+                self._findings.add(difference)
+        if self._complete:
+            states = {user_id: wanted[user_id].state for user_id in sorted(wrong) if user_id in wanted}
+            records = self._topics.records(self._topic, partition, 0, applied)
+            await name_lost_events(self._store, states, records, self._settings, self._findings)
+
+    def _count(self, wanted: Iterable[Expected]) -> None:
+        interest = self._settings.graph.interest
+        for user in wanted:
+            self.totals.users += 1
+            drawn = interests(user.state, self._catalogue.category_of, interest)[: interest.max_edges]
+            self.totals.interested.update(edge.category for edge in drawn)
+        self._findings.checked[Invariant.GRAPH] += len(list(wanted))
+        self._findings.checked[Invariant.PREFIX] += len(list(wanted))
+
+    def _read_on(self) -> None:
+        """Take in the lists that were published since."""
+        self._published.read_on(self._topics, self._settings.topics.recommendations)
+
+    async def _moving(self, partition: int, applied: int) -> set[str]:
+        """Return the users of bundles that were applied after what was recomputed; nobody while the ledger stands."""
+        moving: set[str] = set()
+        entry = (await self._store.read_ledgers([f"{self._topic}/{partition}"])).get(f"{self._topic}/{partition}")
+        if entry is None or max(entry.applied, 0) == applied:
+            return moving
+        end = self._topics.spans(self._topic)[partition].end
+        for record in self._topics.records(self._topic, partition, applied, end):
+            bundle = read_bundle(record, self._findings)
+            if bundle is not None:
+                moving.update(entry.interaction.user_id for entry in bundle.entries)
+                moving.update(bundle.refresh)
+        return moving
+
+    async def _differences(
+        self, user_ids: Sequence[str], wanted: Mapping[str, Expected]
+    ) -> dict[str, list[Difference]]:
+        found: dict[str, list[Difference]] = {}
+        gate = asyncio.Semaphore(_AT_ONCE)
+
+        async def view(user_id: str) -> UserView | None:
+            async with gate:
+                return await self._store.view_user(user_id)
+
+        for start in range(0, len(user_ids), _PAGE):
+            page = user_ids[start : start + _PAGE]
+            stored = await self._store.load_users(page)
+            views = await asyncio.gather(*map(view, page))
+            for user_id, seen in zip(page, views, strict=True):
+                differences = list(self._of_user(user_id, wanted.get(user_id), seen, stored.get(user_id)))
+                if differences:
+                    found[user_id] = differences
+        return found
+
+    def _of_user(
+        self, user_id: str, expected: Expected | None, view: UserView | None, stored: StoredUser | None
+    ) -> Iterator[Difference]:
+        where = f"user {user_id}"
+        if view is None or stored is None:
+            if expected is not None:
+                missing = "is missing" if view is None else "has no state"
+                yield Difference(Invariant.GRAPH, where, missing, f"{expected.state.events} events", "")
+            return
+        if expected is None:
+            if self._complete:
+                yield Difference(
+                    Invariant.GRAPH, where, "is in the graph, but in no bundle", "", f"{view.events} events"
+                )
+            return
+        state = stored_state(stored)
+        if state is None:
+            yield Difference(Invariant.GRAPH, where, "its state cannot be read")
+            return
+        if not self._complete and view.events > expected.state.events:
+            self.totals.beyond_the_log.add(user_id)
+            lost = remembered_ids(expected.state) - remembered_ids(state)
+            if lost and len(remembered_ids(state)) < self._settings.graph.interest.max_event_ids:
+                yield Difference(Invariant.ACCOUNTING, where, f"{len(lost)} events of the log are not remembered")
+            return
+        differences = list(graph_differences(expected, view, self._catalogue.category_of, self._settings.graph))
+        if differences and self._placed_otherwise(expected, view, differences):
+            self.totals.placed_otherwise.add(user_id)
+            differences = []
+        yield from differences
+        yield from state_differences(expected, state)
+        yield from list_differences(expected, view, self._published.last.get(user_id), self._topic)
+
+    def _placed_otherwise(self, expected: Expected, view: UserView, differences: Iterable[Difference]) -> bool:
+        if not all(": interest in " in difference.where for difference in differences):
+            return False
+        items = {entry.item_id for entry in expected.state.history} | expected.state.items.keys()
+        if expected.state.categories or any(map(self._catalogue.moved, items)):
+            return only_moved(expected, view, self._catalogue.category_of, self._settings.graph.interest)
+        return False
+
+
+async def users_by_partition(store: GraphStore, partitions: int) -> dict[int, list[str]]:
+    """Return every user id of the graph by the bundles partition that owns it."""
+    found: dict[int, list[str]] = {partition: [] for partition in range(partitions)}
+    page = await store.user_ids("", 5_000)
+    while page:
+        for user_id in page:
+            found[partition_of(user_id, partitions)].append(user_id)
+        page = await store.user_ids(page[-1], 5_000)
+    return found
