@@ -6,7 +6,7 @@ import time
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
-from graph.store import UserWrite
+from graph.store import LedgerCommit, MissingNodes, UserWrite
 from graph.transitions import Delta
 from stream.agents.isolation import Isolation, Originals, slices
 from stream.agents.waiting import WaitingUsers
@@ -144,7 +144,7 @@ class InterestAgent(LedgeredAgent):
         }
         await self._ensure_stubs(writes)
         with self.metrics.stage.labels(self.role, "write").time():
-            await self.commit(moves, lambda commit: self.store.apply_users(commit, writes))
+            await self.commit(moves, lambda commit: self._apply_users(commit, writes))
         self.cache.put(done.users.values())
         outgoing = [] if unsent else [Outgoing(t, None, v, p) for box in messages.values() for t, p, v in box]
         topic = self.settings.topics.recommendations
@@ -158,6 +158,14 @@ class InterestAgent(LedgeredAgent):
             wants = result.unresolved if result.lists.cross_sell else [*result.unresolved, EVERY_ITEM]
             self.waiting.set(result.user.user_id, done.partition_of[result.user.user_id], wants)
         self._count(done, refreshed, refreshed_only=unsent is not None, started=started)
+
+    async def _apply_users(self, commit: LedgerCommit, writes: Sequence[UserWrite]) -> None:
+        try:
+            await self.store.apply_users(commit, writes)
+        except MissingNodes:  # the catalogue removed an item that we remember to have seen
+            self._stubs.clear()
+            await self._ensure_stubs(writes)
+            await self.store.apply_users(commit, writes)
 
     async def _ensure_stubs(self, writes: Iterable[UserWrite]) -> None:
         categories = {f"c{interest.category}" for write in writes for interest in write.interests}

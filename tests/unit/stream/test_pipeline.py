@@ -194,3 +194,24 @@ async def test_a_worker_that_lost_its_partition_may_not_write(settings: Settings
             with pytest.raises(Fenced):
                 await zombie.drain()
             assert await store.user_ids("", 10) == []
+
+
+async def test_an_item_that_the_catalogue_removed_can_be_viewed_again(settings: Settings) -> None:
+    """Its node went with the row; the next user who touches it needs a stub, which is not remembered as made."""
+    shop = make_shop(7, 1, users=1, now=NOW)
+    view = b'{"event_id": "%s", "kind": "view", "user_id": "%s", "item_id": "item-0", "occurred_at": 1759000000000}'
+    refund = view.replace(b'"view"', b'"purchase"')
+    async with running(settings) as pipeline:
+        topics = pipeline.settings.topics
+        send_catalogue(pipeline, shop)
+        pipeline.log.append(topics.interactions, None, refund % (b"p1", b"ann"))
+        await pipeline.drain()
+        pipeline.log.append(topics.interactions, None, (refund % (b"r1", b"ann")).replace(b"purchase", b"refund"))
+        await pipeline.drain()
+        pipeline.log.append(topics.catalogue, b"item-0", None)
+        await pipeline.drain()
+        assert "item-0" not in await pipeline.store.item_ids("", 1000)
+        pipeline.log.append(topics.interactions, None, view % (b"v1", b"bob"))
+        await rest(pipeline)
+        found = await users(pipeline)
+        assert [touch.item_id for touch in found["bob"].touches] == ["item-0"]
