@@ -50,7 +50,7 @@ def test_the_subscriber_runs(broker: tuple[str, Producer]) -> None:
     for value in (lists(5, "five"), lists(4, "stale"), lists(5, "again"), None, lists(3, "back"), lists(6, "six")):
         producer.produce(TOPIC, value, b"u1")
     assert producer.flush(10) == 0
-    command = [sys.executable, GUIDES / "subscriber.py", address]
+    command = [sys.executable, str(GUIDES / "subscriber.py"), address]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as subscriber:
         try:
             assert subscriber.stdout is not None
