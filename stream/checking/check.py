@@ -109,7 +109,7 @@ class _Check:
         totals, placements = await self.check_users(isolated)
         self.published.judge_versions()
         resting = self.standing.at_rest and not await self.moved()
-        if resting and self.bundles_complete and not former:
+        if resting and self.bundles_complete and self.standing.complete(self.names.interactions) and not former:
             messages = "interactions in all bundles, those of applied events and of duplicates"
             expected, found = dispositions.accounts.interactions, totals.applied + totals.duplicates
             self.findings.compare(Invariant.ACCOUNTING, "all partitions", messages, expected, found)
@@ -229,7 +229,6 @@ class _Check:
             lambda source, offset: (source, offset) in isolated,
             self.findings,
             self.options.look,
-            at_rest=self.standing.at_rest,
         )
         with self.progress("users", self.standing.records(topic)) as step:
             if self.ranking is not None:

@@ -28,6 +28,8 @@ class Replay:
     applied: int = 0
     duplicates: int = 0
     """Known event ids; what intake sent again is not counted."""
+    in_parts: set[int] = field(default_factory=set)
+    """Offsets of bundles with an isolated message: they were applied in parts, and lists published in between."""
     trimmed: set[str] = field(default_factory=set)
     """Users who, it may be, have let entries of their history go."""
 
@@ -66,6 +68,7 @@ def replay(
             if skipped(bundle.sources[entry.source], entry.offset)
         }
         if isolated:
+            done.in_parts.add(record.offset)
             kept = tuple(e for e in bundle.entries if (bundle.sources[e.source], e.offset) not in isolated)
             bundle = msgspec.structs.replace(bundle, entries=kept)
         deltas = _apply(record, bundle, done, category_of, settings)

@@ -22,11 +22,11 @@ _ID_BYTES = 8
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """A recomputed user. ``last_effect``: offset of the last bundle that changed or refreshed it."""
+    """A recomputed user. ``least_position``: the offset that its last list must name, or a later one."""
 
     user_id: str
     state: UserState
-    last_effect: int
+    least_position: int
 
 
 def graph_differences(
@@ -125,9 +125,9 @@ def list_differences(expected: Expected, view: UserView, last: LastList | None, 
             yield Difference(invariant, where, f"{what} of graph and topic differ", str(other), str(one))
     if last.position.topic != topic:
         yield _difference(Invariant.PREFIX, where, "position", topic, last.position.topic)
-    elif last.position.offset < expected.last_effect:
+    elif last.position.offset < expected.least_position:
         what = "its position is before the user's last bundle"
-        yield _difference(Invariant.PREFIX, where, what, expected.last_effect, last.position.offset)
+        yield _difference(Invariant.PREFIX, where, what, expected.least_position, last.position.offset)
     event_time = rfc3339(expected.state.last_event_at)
     if last.event_time != event_time:
         yield _difference(Invariant.PREFIX, where, "event_time", event_time, last.event_time)

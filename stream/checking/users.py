@@ -28,6 +28,7 @@ from stream.checking.user_differences import (
     stored_state,
 )
 from stream.partitioning import partition_of
+from stream.recommendations import Recommendation
 from stream.settings import Settings
 
 _PAGE = 200
@@ -73,8 +74,6 @@ class UserCheck:
         skipped: Skipped,
         findings: Findings,
         look: Look,
-        *,
-        at_rest: bool,
     ) -> None:
         self._topics = topics
         self._store = store
@@ -87,7 +86,6 @@ class UserCheck:
         self._findings = findings
         self._look = look
         self._complete = True
-        self._at_rest = at_rest
         self.totals = UserTotals()
 
     async def check(
@@ -101,7 +99,8 @@ class UserCheck:
     ) -> Replay:
         """Check one partition, whose ledger stands at ``applied``; ``known`` are the graph's users of it."""
         self._complete = span.first == 0
-        sampled = self._published.sampled(self._topic, partition)
+        sampled = self._published.sampled(self._topic, partition) if self._complete else {}
+        prefixes: list[tuple[int, Difference]] = []
 
         def after(offset: int, done: Replay, made: list[Delta]) -> None:
             step()
@@ -109,18 +108,19 @@ class UserCheck:
                 deltas.compare(offset, made)
             self._pairs.add(delta for delta in made if delta.level is Level.CATEGORY)
             for place, read in sampled.pop(offset, ()):
-                user = done.users.get(read.user_id)
-                self._findings.checked[Invariant.PREFIX] += 1
-                state = user.state if user else UserState()
-                for what, expected, found in prefix_differences(read, state, self._settings.graph.lists):
-                    where = f"list {place} of user {read.user_id}, position {offset}"
-                    self._findings.differ(Invariant.PREFIX, where, what, expected, found)
+                prefixes.extend((offset, difference) for difference in self._of_prefix(place, read, done))
 
         records = self._topics.records(self._topic, partition, span.first, applied)
-        if not self._complete:
-            sampled.clear()
         done = replay(records, self._skipped, self._catalogue.category_of, self._settings.graph, self._findings, after)
-        self._judge_unvisited(sampled, applied)
+        if sampled and await self._stands(partition, applied):
+            prefixes.extend(
+                (offset, Difference(Invariant.PREFIX, f"list {place}", f"its position {offset} is not below {applied}"))
+                for offset, lists in sampled.items()
+                for place, _ in lists
+            )
+        for offset, difference in prefixes:
+            if offset + 1 not in done.in_parts:
+                self._findings.add(difference)
         self.totals.applied += done.applied
         self.totals.duplicates += done.duplicates
         if self._complete:
@@ -128,18 +128,17 @@ class UserCheck:
         await self._compare(partition, applied, done, set(known))
         return done
 
-    def _judge_unvisited(self, sampled: Mapping[int, Sequence[tuple[str, object]]], applied: int) -> None:
-        for offset, lists in sampled.items():
-            for place, _ in lists:
-                if self._at_rest:
-                    what = f"its position {offset} is no bundle below {applied}"
-                    self._findings.differ(Invariant.PREFIX, f"list {place}", what)
-                else:
-                    self._findings.undecided["lists of bundles that came during the check"] += 1
+    def _of_prefix(self, place: str, read: Recommendation, done: Replay) -> Iterator[Difference]:
+        self._findings.checked[Invariant.PREFIX] += 1
+        user = done.users.get(read.user_id)
+        where = f"list {place} of user {read.user_id}, position {read.position.offset}"
+        state = user.state if user else UserState()
+        for what, expected, found in prefix_differences(read, state, self._settings.graph.lists):
+            yield Difference(Invariant.PREFIX, where, what, expected, found)
 
     async def _compare(self, partition: int, applied: int, done: Replay, known: set[str]) -> None:
         wanted = {
-            user_id: Expected(user_id, user.state, done.last_effect.get(user_id, -1))
+            user_id: Expected(user_id, user.state, _least_position(done, user_id))
             for user_id, user in done.users.items()
             if user.state.events
         }
@@ -178,11 +177,16 @@ class UserCheck:
         """Take in the lists that were published since."""
         self._published.read_on(self._topics, self._settings.topics.recommendations)
 
+    async def _stands(self, partition: int, applied: int) -> bool:
+        """Tell whether nothing was applied of a partition since."""
+        key = f"{self._topic}/{partition}"
+        entry = (await self._store.read_ledgers([key])).get(key)
+        return entry is None or max(entry.applied, 0) <= applied
+
     async def _moving(self, partition: int, applied: int) -> set[str]:
         """Return the users of bundles that were applied after what was recomputed; nobody while the ledger stands."""
         moving: set[str] = set()
-        entry = (await self._store.read_ledgers([f"{self._topic}/{partition}"])).get(f"{self._topic}/{partition}")
-        if entry is None or max(entry.applied, 0) == applied:
+        if await self._stands(partition, applied):
             return moving
         end = self._topics.spans(self._topic)[partition].end
         for record in self._topics.records(self._topic, partition, applied, end):
@@ -252,6 +256,12 @@ class UserCheck:
         if expected.state.categories or any(map(self._catalogue.moved, items)):
             return only_moved(expected, view, self._catalogue.category_of, self._settings.graph.interest)
         return False
+
+
+def _least_position(done: Replay, user_id: str) -> int:
+    """Return the position that a user's last list must have at least; of a bundle's part it is the one before."""
+    offset = done.last_effect.get(user_id, -1)
+    return offset - 1 if offset in done.in_parts else offset
 
 
 async def users_by_partition(store: GraphStore, partitions: int) -> dict[int, list[str]]:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import msgspec
 import pytest
+from aiokafka import ConsumerRecord
 
 from graph.association import decode_source, encode_source
 from graph.model import Family
@@ -11,7 +12,6 @@ from graph.state import decode_state, encode_state
 from graph.store import LedgerEntry
 from stream.bundles import Bundle, decode_bundle, encode
 from stream.deadletter import HEADER_PREFIX
-from stream.knowledge import encode_successors
 from stream.ledgered import decode_sources, encode_sources
 from stream.recommendations import decode as decode_list
 from stream.recommendations import encode as encode_list
@@ -121,7 +121,7 @@ def version_in_the_graph(world: World) -> str:
     return f"I4 user {user.user_id}: last list "
 
 
-def last_list(world: World) -> tuple[list[object], int, str]:
+def last_list(world: World) -> tuple[list[ConsumerRecord], int, str]:
     """Return the partition, the place in it, and the user of the last list that was published."""
     for records in world.log.topics[world.settings.topics.recommendations]:
         if records:
@@ -131,7 +131,7 @@ def last_list(world: World) -> tuple[list[object], int, str]:
 
 def older_list_last(world: World) -> str:
     records, last, user_id = last_list(world)
-    read = decode_list(records[last].value)  # type: ignore[attr-defined]
+    read = decode_list(records[last].value)
     late = encode_list(msgspec.structs.replace(read, version=read.version - 1))
     world.log.append(world.settings.topics.recommendations, user_id.encode(), late)
     return f"I4 user {user_id}: last list "
@@ -139,19 +139,19 @@ def older_list_last(world: World) -> str:
 
 def list_of_an_older_prefix(world: World) -> str:
     records, last, user_id = last_list(world)
-    read = decode_list(records[last].value)  # type: ignore[attr-defined]
+    read = decode_list(records[last].value)
     position = msgspec.structs.replace(read.position, offset=0)
     value = encode_list(msgspec.structs.replace(read, position=position))
-    records[last] = changed(records[last], value=value)  # type: ignore[arg-type]
+    records[last] = changed(records[last], value=value)
     return f"I3 user {user_id}: last list "
 
 
 def list_of_another_time(world: World) -> str:
     """Alter a list that is not the last one of its user: it is not what its prefix gives."""
     records, _, _ = last_list(world)
-    read = decode_list(records[0].value)  # type: ignore[attr-defined]
+    read = decode_list(records[0].value)
     value = encode_list(msgspec.structs.replace(read, event_time="2001-01-01T00:00:00.000Z"))
-    records[0] = changed(records[0], value=value)  # type: ignore[arg-type]
+    records[0] = changed(records[0], value=value)
     return f"I3 list {world.settings.topics.recommendations}/"
 
 
