@@ -39,6 +39,10 @@ class LedgerPastLogEnd(Refused):
     """The graph has applied offsets that the topic does not have: the topic was deleted and made again."""
 
 
+class Gap(Exception):
+    """Records of a topic that has no holes were not handed over. Whoever starts again reads them from the ledger."""
+
+
 class BatchHandler(Protocol):
     """What an agent is to the batch path. Raising from any method ends the process."""
 
@@ -60,7 +64,11 @@ class BatchHandler(Protocol):
 
 
 class BatchConsumer(driver.Consumer):
-    """Faust's consumer, less its per-message path."""
+    """Faust's consumer, less its per-message path.
+
+    Between a revoke and the seek that follows it nothing is fetched and nothing is applied: a fetch that was under way
+    would move the positions behind the seek's back, and its records would be neither applied nor read again.
+    """
 
     app: "BatchApp"
 
@@ -69,9 +77,13 @@ class BatchConsumer(driver.Consumer):
         self.applied: dict[TP, int] = {}
         self.idle = asyncio.Event()
         self.idle.set()
+        self.epoch = 0
+        self._sought = False
+        self._fetching = asyncio.Lock()
 
     async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
         """Claim before Faust seeks. A dying worker still takes part in rebalances: it must not claim."""
+        self._close()
         if not (self.app.should_stop or self.app.crashed):
             try:
                 await self.app.handler.assigned(frozenset(tp.partition for tp in assigned))
@@ -88,23 +100,38 @@ class BatchConsumer(driver.Consumer):
         if not assignment:
             return {}
         try:
-            wanted = await self.app.handler.positions(frozenset(tp.partition for tp in assignment))
-            if wanted is None:
-                return await self._seek_to_group(assignment)
-            return await self._seek_to(assignment, wanted)
+            async with self._fetching:
+                wanted = await self.app.handler.positions(frozenset(tp.partition for tp in assignment))
+                if wanted is None:
+                    positions = await self._seek_to_group(assignment)
+                else:
+                    positions = await self._seek_to(assignment, wanted)
+                self.app.expected.clear()
+                self._sought = True
+            return positions
         except Exception as error:  # noqa: BLE001 - see above
             await self.app.crash(error)
             arm_exit()
             return {}
 
+    def _close(self) -> None:
+        """Let nothing through that was fetched until now, and fetch nothing until the next seek."""
+        self.epoch += 1
+        self._sought = False
+        while not self.app.batches.empty():
+            self.app.batches.get_nowait()
+
     async def _seek_to_group(self, assignment: set[TP]) -> Mapping[TP, int]:
-        """Seek to the group's offsets; where the broker has deleted the records since, its reset does the rest."""
-        positions = dict(await super().seek_to_committed())
+        """Seek to the group's offsets, or to the log's start where it has none."""
+        committed = dict(await super().seek_to_committed())
         starts = await self.earliest_offsets(*assignment)
-        for tp, offset in positions.items():
-            start = starts.get(tp) or 0
-            if offset is not None and 0 <= offset < start:
+        positions: dict[TP, int] = {}
+        for tp in assignment:
+            offset, start = committed.get(tp), starts[tp] or 0
+            if offset is not None and offset < start:
                 self.app.handler.started_late(tp.partition, offset, start)
+            positions[tp] = max(offset or 0, start)
+        await self.seek_wait(positions)
         return positions
 
     async def _seek_to(self, assignment: set[TP], wanted: Mapping[int, int]) -> Mapping[TP, int]:
@@ -136,16 +163,16 @@ class BatchConsumer(driver.Consumer):
         queue, linger = self.app.batches, self.app.linger_seconds
         limit = self.app.conf.broker_max_poll_records or 1000
         while not (self.should_stop or fetcher.should_stop):
-            generation = self.app.consumer_generation_id
             if not self.flow_active:
                 await self.wait(self.can_resume_flow)
                 continue
             if queue.full():
                 await asyncio.sleep(_FULL_SECONDS)
                 continue
-            active = self._get_active_partitions()
-            # An empty set would mean "all", and there is nothing to fetch while nothing is assigned.
-            fetched = await self._getmany(active, _TICK_SECONDS) if active else {}
+            async with self._fetching:
+                epoch, active = self.epoch, set(self._get_active_partitions()) if self._sought else set()
+                # An empty set would mean "all", and there is nothing to fetch while nothing is assigned.
+                fetched = await self._getmany(active, _TICK_SECONDS) if active else {}
             if not active:
                 await asyncio.sleep(_TICK_SECONDS)
             if self.should_stop:
@@ -153,7 +180,8 @@ class BatchConsumer(driver.Consumer):
             records = {tp.partition: batch for tp, batch in (fetched or {}).items() if batch}
             if records:
                 failpoint("after_poll")
-            queue.put_nowait((generation, records))
+            if epoch == self.epoch:
+                queue.put_nowait((epoch, records))
             if 0 < sum(map(len, records.values())) < limit:
                 await asyncio.sleep(linger)  # let a micro-batch gather
 
@@ -165,8 +193,7 @@ class BatchConsumer(driver.Consumer):
 
     async def wait_empty(self) -> None:
         """Before a revoke and on stop: forget what waits, let the running transaction end, commit what it applied."""
-        while not self.app.batches.empty():
-            self.app.batches.get_nowait()
+        self._close()
         await self.idle.wait()
         failpoint("on_revoke")
         await self.commit_and_end_transactions()
@@ -201,8 +228,11 @@ class BatchApp(faust.App):
         self.role = role
         self.assigned_once = False
         self.handler = handler
+        # We alone produce these, without transactions, and they are not compacted: their offsets have no holes.
+        self.without_holes = {topic.name for topic in settings.topics.table() if topic.internal and topic.retention_ms}
         self.linger_seconds = settings.worker.linger_seconds
         self.batches: asyncio.Queue[tuple[int, Records]] = asyncio.Queue(maxsize=2)
+        self.expected: dict[int, int] = {}
         self.topics.add(self.topic(handler.topic, key_type=bytes, value_type=bytes, value_serializer="raw"))
         # The agent reads our queue and not its channel: that one copies what it gets into buffers out of our reach.
         self.agent(self.channel(maxsize=1), name=f"{role}.batches", supervisor_strategy=CrashingSupervisor)(
@@ -222,11 +252,12 @@ class BatchApp(faust.App):
         consumer = self.consumer
         try:
             while not self.should_stop:
-                generation, records = await self.batches.get()
-                if generation != self.consumer_generation_id:
+                epoch, records = await self.batches.get()
+                if epoch != consumer.epoch:
                     continue  # fetched before a rebalance; the seek to the ledger brings it again
                 consumer.idle.clear()
                 try:
+                    self._mind_gaps(records)
                     applied = await self.handler.apply(records)
                 finally:
                     consumer.idle.set()
@@ -235,6 +266,13 @@ class BatchApp(faust.App):
         except Exception:
             arm_exit()
             raise
+
+    def _mind_gaps(self, records: Records) -> None:
+        for partition, batch in records.items():
+            expected = self.expected.get(partition, batch[0].offset)
+            if batch[0].offset > expected and self.handler.topic in self.without_holes:
+                raise Gap(f"{self.handler.topic}/{partition}: expected offset {expected}, got {batch[0].offset}")
+            self.expected[partition] = batch[-1].offset + 1
 
 
 _last_resort: Callable[[int], object] = os._exit

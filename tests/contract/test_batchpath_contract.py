@@ -4,17 +4,19 @@ Fails loudly when a release changes what stream/batchpath.py overrides. Runs on 
 """
 
 import asyncio
+import contextlib
 import inspect
 from collections.abc import Iterator, Mapping
 from importlib.metadata import version
 
 import faust
 import pytest
+from aiokafka import ConsumerRecord
 from confluent_kafka import Consumer, Producer, TopicPartition
 from faust.transport.consumer import Consumer as BaseConsumer
 from faust.transport.drivers.aiokafka import Consumer as AiokafkaConsumer
 
-from stream.batchpath import BatchApp, LedgerPastLogEnd, Records
+from stream.batchpath import BatchApp, Gap, LedgerPastLogEnd, Records
 from stream.settings import KafkaSettings, Settings, WorkerSettings
 
 TOPIC = "events"
@@ -201,3 +203,59 @@ async def test_records_that_retention_took_from_a_group_are_told(broker: str, se
     assert start > 1
     assert handler.lost == [(0, 1, start)]
     assert handler.got[0] == list(range(start, end))
+
+
+async def test_a_fetch_that_outlives_a_rebalance_takes_nothing_with_it(
+    broker: str, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A fetch begun before a rebalance may end after its seek: whatever it took must be read again."""
+    handler = Recorder(starts=None)
+    app = await started(handler, settings)
+    consumer = app.consumer
+    fetch, ended = consumer._getmany, app.on_rebalance_end
+    begun, rebalanced = asyncio.Event(), asyncio.Event()
+
+    async def late(active: object, timeout: float) -> object:
+        if not begun.is_set():
+            begun.set()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(3):  # the seek may wait for us, and then the rebalance never ends meanwhile
+                    await rebalanced.wait()
+        return await fetch(active, timeout)
+
+    def end() -> None:
+        ended()
+        rebalanced.set()
+
+    try:
+        async with asyncio.timeout(30):
+            while not handler.ticks:
+                handler.changed.clear()
+                await handler.changed.wait()
+        monkeypatch.setattr(consumer, "_getmany", late)
+        monkeypatch.setattr(app, "on_rebalance_end", end)
+        async with asyncio.timeout(30):
+            await begun.wait()
+        produce(broker, 50)
+        assignment = set(consumer.assignment())
+        app.on_rebalance_start()
+        await consumer.on_partitions_revoked(assignment)
+        app.consumer_generation_id += 1
+        await consumer.on_partitions_assigned(assignment, app.consumer_generation_id)
+        await handler.until(4 * 50)
+        assert handler.got == {p: list(range(50)) for p in range(PARTITIONS)}
+    finally:
+        await app.stop()
+
+
+async def test_a_hole_in_a_topic_of_our_own_ends_the_process(broker: str, settings: Settings) -> None:
+    app = BatchApp("test", Recorder(), settings, None)
+    app.without_holes = {TOPIC}
+    app._mind_gaps({0: [record(4), record(5)]})
+    app._mind_gaps({0: [record(6)], 1: [record(9)]})
+    with pytest.raises(Gap, match="expected offset 7, got 8"):
+        app._mind_gaps({0: [record(8)]})
+
+
+def record(offset: int) -> ConsumerRecord:
+    return ConsumerRecord(TOPIC, 0, offset, 0, 0, None, b"", None, 0, 0, ())
