@@ -176,11 +176,17 @@ def _actual_topics(admin: AdminClient, settings: Settings, names: Sequence[str])
     present = {name: listed[name] for name in names if name in listed}
     resources = [ConfigResource(ResourceType.TOPIC, name) for name in present]
     described = admin.describe_configs(resources, request_timeout=_ANSWER_SECONDS) if resources else {}
-    configs = {
-        resource.name: {entry.name: str(entry.value) for entry in _result(future, resource.name).values()}
-        for resource, future in described.items()
-    }
-    return {name: ActualTopic(len(topic.partitions), configs[name]) for name, topic in present.items()}
+    actual = {}
+    for resource, future in described.items():
+        try:
+            entries = future.result().values()
+        except KafkaException as error:
+            if error.args[0].code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
+                continue  # being deleted: listed a moment ago
+            raise AdminError(f"{resource.name}: {error.args[0].str()}") from None
+        config = {entry.name: str(entry.value) for entry in entries}
+        actual[resource.name] = ActualTopic(len(present[resource.name].partitions), config)
+    return actual
 
 
 def _create(admin: AdminClient, settings: Settings, topics: Sequence[Topic]) -> None:

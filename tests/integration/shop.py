@@ -45,8 +45,20 @@ class Shop:
             yield row["item_id"].encode(), json.dumps(row).encode()
 
 
-def make_shop(seed: int, events: int, users: int = 60, items: int = 80, categories: int = 8, now: int = 0) -> Shop:
-    """Make a shop's log of about ``events`` interactions that ended at ``now`` (ms)."""
+def make_shop(
+    seed: int,
+    events: int,
+    users: int = 60,
+    items: int = 80,
+    categories: int = 8,
+    now: int = 0,
+    duplicates: float = 0.03,
+    malformed: float = 0.01,
+) -> Shop:
+    """Make a shop's log of about ``events`` interactions that ended at ``now`` (ms).
+
+    ``duplicates`` and ``malformed`` are shares of its good messages: delivered once more, and no event at all.
+    """
     random_ = random.Random(seed)
     rows = [
         {
@@ -99,8 +111,8 @@ def make_shop(seed: int, events: int, users: int = 60, items: int = 80, categori
                 shop.messages.append(_native(shop, event))
             n += 1
     good = list(shop.messages)
-    shop.messages.extend(random_.choices(good, k=int(0.03 * len(good))))
-    for i in range(max(len(MALFORMED), int(0.01 * len(good)))):
+    shop.messages.extend(random_.choices(good, k=int(duplicates * len(good))))
+    for i in range(max(len(MALFORMED), int(malformed * len(good)))):
         value, reason = MALFORMED[i % len(MALFORMED)]
         shop.messages.append(Message(None, value, reason))
     random_.shuffle(shop.messages)  # refunds before their purchase, any order at all
