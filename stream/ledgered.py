@@ -8,6 +8,7 @@ import asyncio
 import logging
 import time
 import uuid
+from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import TypeVar
 
@@ -64,7 +65,7 @@ def decode_sources(data: bytes) -> dict[str, int]:
     return _decode_sources(data) if data else {}
 
 
-class LedgeredAgent:
+class LedgeredAgent(ABC):
     """An agent whose transactions carry its offsets.
 
     Subclasses implement ``handle`` (a batch), ``republish`` (an outbox found at a claim) and ``forget`` (drop what
@@ -132,17 +133,17 @@ class LedgeredAgent:
 
     # -- what a subclass fills in -----------------------------------------------------------------------------------
 
+    @abstractmethod
     async def handle(self, records: Records) -> Mapping[int, int]:
         """Apply a batch, or do what is due on a tick; return the next offset per partition fully applied."""
-        raise NotImplementedError
 
+    @abstractmethod
     async def republish(self, outboxes: Mapping[int, Outbox]) -> None:
         """Publish again what an outbox names, as it stands now."""
-        raise NotImplementedError
 
+    @abstractmethod
     def forget(self) -> None:
         """Drop every cached state: another worker may have written since."""
-        raise NotImplementedError
 
     # -- what it builds on ------------------------------------------------------------------------------------------
 
