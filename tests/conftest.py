@@ -232,5 +232,5 @@ def settings(kafka_settings: Settings, empty_graph: Neo4jServer) -> Iterator[Set
     settings = kafka_settings.model_copy(update={"neo4j": neo4j})
     apply_topics(settings)
     yield settings
-    deleted = admin_client(settings).delete_topics([topic.name for topic in settings.topics.table()])
-    wait(deleted.values(), timeout=30)
+    admin = admin_client(settings)  # held: a client that nobody holds drops what it was asked
+    wait(admin.delete_topics([topic.name for topic in settings.topics.table()]).values(), timeout=30)
