@@ -20,7 +20,6 @@ COMMANDS = {
     "show": "a user's or a category's part of the graph",
     "refresh": "rank users again and publish their lists",
     "check": "compare graph, lists and dead letters with a recomputation from the log",
-    "evaluate": "measure the lists against a shop's own past, and against baselines",
     "train": "fit what the encoders need",
     "doctor": "check broker, topics, graph, model, device",
     "schema": "the contracts as JSON Schema",

@@ -1,0 +1,36 @@
+import importlib
+import subprocess
+import sys
+
+import pytest
+import typer
+
+from stream.commands import COMMANDS, main
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_of_the_table_exists(name: str) -> None:
+    module = importlib.import_module(f"stream.commands.{name}")
+    assert isinstance(getattr(module, "app", None), typer.Typer) or callable(getattr(module, name))
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_teaches(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main([name, "--help"])
+    assert ended.value.code == 0
+    assert name in capsys.readouterr().out
+
+
+def test_the_list_of_commands_does_not_wait_for_torch() -> None:
+    code = """
+import sys
+from stream.commands import main
+try:
+    main(["--help"])
+except SystemExit:
+    print("torch" in sys.modules)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.splitlines()[-1] == "False"
+    assert all(name in done.stdout for name in COMMANDS)
