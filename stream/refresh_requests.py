@@ -109,16 +109,23 @@ class Requests:
             await asyncio.sleep(_POLL_SECONDS)
 
 
-async def settle_associations(requests: Requests, settings: Settings) -> None:
-    """Have every association written that is known of, its record published, and the edges brought up to date."""
+async def settle_associations(requests: Requests, settings: Settings) -> tuple[dict[int, int], dict[int, int]]:
+    """Have every association written that is known of, its record published, and the edges brought up to date.
+
+    Returns the offsets of the first and of the last question, by partition: whoever asks again and finds its first
+    question right behind this last one knows that no delta came in between.
+    """
     topic = settings.topics.transitions
     partitions = await requests.partitions(topic)
     question = encode(DeltaMessage(FORMAT, "", ()))
     # A ledger moves with the commit, the records are published after it. Whoever has applied a second question has
     # delivered what the first one made it write.
+    asked = []
     for _ in range(2):
         offsets = await requests.send(topic, {partition: [question] for partition in range(partitions)})
         await requests.wait(topic, "association", offsets)
+        asked.append({partition: of[0] for partition, of in offsets.items()})
+    return asked[0], asked[1]
 
 
 async def refresh_users(

@@ -14,6 +14,8 @@ from stream.sender import make_producer
 from stream.settings import Settings
 
 _PAGE = 5_000
+_MOST_ROUNDS = 3
+"""Events that keep coming keep changing associations: `--all` does not chase them for ever."""
 
 
 class UnknownUsers(Exception):
@@ -66,10 +68,19 @@ async def _refresh(settings: Settings, wanted: Sequence[str], patience: float) -
                 raise UnknownUsers(missing)
         requests = Requests(store, make_producer(settings), settings, patience)
         with progress_bar("associations", None):
-            await settle_associations(requests, settings)
+            _, asked = await settle_associations(requests, settings)
         total = len(wanted) or None
-        with progress_bar("users", total) as step:
-            return await refresh_users(requests, settings, _pages(store, wanted), _several(step))
+        for _ in range(1 if wanted else _MOST_ROUNDS):
+            with progress_bar("users", total) as step:
+                figures = await refresh_users(requests, settings, _pages(store, wanted), _several(step))
+            if wanted:
+                break
+            # A refresh may itself change associations (a category that came meanwhile): then the lists are ranked anew.
+            first, last = await settle_associations(requests, settings)
+            if all(offset == asked[partition] + 1 for partition, offset in first.items()):
+                break
+            asked = last
+        return figures
 
 
 async def _pages(store: GraphStore, wanted: Sequence[str]) -> AsyncIterator[list[str]]:
