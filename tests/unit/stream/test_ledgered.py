@@ -37,6 +37,9 @@ class Reader(LedgeredAgent):
             await self.commit(moves, lambda commit: self.store.apply_users(commit, []))
         return {p: applied for p, (applied, _, _) in moves.items()}
 
+    async def republish(self, outboxes: Mapping[int, Outbox]) -> None:
+        return
+
     def forget(self) -> None:
         return
 
