@@ -1,0 +1,171 @@
+"""Judges a cycle at its end: what was lost, what was doubled, and whatever else is not as it should be."""
+
+import asyncio
+import json
+import math
+import sys
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field
+
+from graph.store import UserView
+from stream.settings import Settings
+from stream.stores import open_store
+from tests.faults.controls.events import decode
+from tests.faults.grounds import PARTITIONS, Grounds, run_json
+from tests.faults.log import Feed
+from tests.integration.shop import Shop, answers
+from tests.integration.test_end_to_end import all_users
+from tests.integration.workers import environment, read_all
+
+_MOST_DIFFERENCES = 20
+
+
+@dataclass
+class Verdict:
+    """What was found. ``differences`` says it in words; a product's cycle passes when there are none."""
+
+    events: int = 0
+    lost: int = 0
+    doubled: int = 0
+    good_dead: int = 0
+    bad_missing: int = 0
+    checked: str = ""
+    differences: list[str] = field(default_factory=list)
+
+    def say(self, difference: str) -> None:
+        """Note a difference; of very many the first are enough."""
+        if len(self.differences) < _MOST_DIFFERENCES:
+            self.differences.append(difference)
+
+
+def what_counts(feed: Feed) -> Shop:
+    """Return the shop with exactly the events that its log has, decoded without the product."""
+    messages = [message for _, message in sorted(feed.places.items())]
+    good = [event for message in messages if message.malformed is None for event in decode(message.value)]
+    return Shop(feed.shop.rows, messages, good)
+
+
+def judge_product(settings: Settings, feed: Feed) -> Verdict:
+    """Compare graph, dead letters and lists with a recomputation of the log. Everything must be at rest."""
+    verdict = Verdict()
+    shop = what_counts(feed)
+    _refresh(settings, verdict)
+    _judge_users(settings, shop, verdict)
+    _judge_letters(settings, feed, verdict)
+    _check(settings, verdict)
+    return verdict
+
+
+def _refresh(settings: Settings, verdict: Verdict) -> None:
+    code, said = run_json([sys.executable, "-m", "stream", "refresh", "--all", "--json"], environment(settings), 180)
+    if code != 0:
+        verdict.say(f"refresh --all ended with {code}: {said}")
+
+
+def _judge_users(settings: Settings, shop: Shop, verdict: Verdict) -> None:
+    async def read() -> dict[str, UserView]:
+        store = open_store(settings)
+        await store.start()
+        try:
+            return await all_users(store)
+        finally:
+            await store.close()
+
+    found = asyncio.run(read())
+    wanted = answers(shop)
+    latest = _judge_lists(settings, verdict)
+    for user_id in sorted(found.keys() - wanted.keys()):
+        verdict.say(f"user {user_id} is in the graph and not in the log")
+    for user_id, answer in sorted(wanted.items()):
+        verdict.events += answer.events
+        view = found.get(user_id)
+        if view is None:
+            verdict.lost += answer.events
+            verdict.say(f"user {user_id} is missing")
+            continue
+        verdict.lost += max(0, answer.events - view.events)
+        verdict.doubled += max(0, view.events - answer.events)
+        if view.events != answer.events:
+            verdict.say(f"user {user_id}: {view.events} events, wanted {answer.events}")
+        edges = {interest.category: interest for interest in view.interests}
+        if edges.keys() != answer.parts.keys():
+            verdict.say(f"user {user_id}: interests {sorted(edges.keys() ^ answer.parts.keys())} differ")
+        for category in sorted(edges.keys() & answer.parts.keys()):
+            edge = edges[category]
+            counts = answer.views[category], answer.purchases[category]
+            if (edge.views, edge.purchases) != counts:
+                verdict.say(f"user {user_id}, {category}: {(edge.views, edge.purchases)}, wanted {counts}")
+            if not math.isclose(edge.weight, answer.weight(category, edge.updated_at), rel_tol=1e-9):
+                verdict.say(f"user {user_id}, {category}: weight {edge.weight}")
+        if latest.get(user_id) != (view.version, view.cross_sell, view.up_sell):
+            verdict.say(f"user {user_id}: the last published list is not the graph's")
+
+
+def _judge_lists(settings: Settings, verdict: Verdict) -> dict[str, tuple[int, list[str], list[str]]]:
+    """Return each user's last record; it must have the highest version of all that were published."""
+    highest: defaultdict[str, int] = defaultdict(int)
+    latest = {}
+    for key, value, _, _ in read_all(settings, settings.topics.recommendations):
+        assert key is not None
+        assert value is not None
+        record = json.loads(value)
+        lists = ([listed["item_id"] for listed in record[name]] for name in ("cross_sell", "up_sell"))
+        latest[key.decode()] = (record["version"], *lists)
+        highest[key.decode()] = max(highest[key.decode()], record["version"])
+    for user_id, (version, *_) in latest.items():
+        if version != highest[user_id]:
+            verdict.say(f"user {user_id}: the last list has version {version}, an earlier one {highest[user_id]}")
+    return latest
+
+
+def _judge_letters(settings: Settings, feed: Feed, verdict: Verdict) -> None:
+    dead: defaultdict[tuple[int, int], set[str]] = defaultdict(set)
+    for _, _, headers, _ in read_all(settings, settings.topics.dead_letters):
+        place = int(headers["dlq.errors.partition"]), int(headers["dlq.errors.offset"])
+        dead[place].add(headers["dlq.errors.reason"].decode())
+    wanted: defaultdict[tuple[int, int], set[str]] = defaultdict(set)
+    for (partition, offset), message in feed.places.items():
+        if message.malformed:
+            wanted[partition % PARTITIONS, offset].add(message.malformed)
+    verdict.good_dead = len(dead.keys() - wanted.keys())
+    verdict.bad_missing = len(wanted.keys() - dead.keys())
+    if verdict.good_dead or verdict.bad_missing:
+        verdict.say(f"dead letters: {verdict.good_dead} good events, {verdict.bad_missing} bad ones missing")
+    for place in sorted(wanted.keys() & dead.keys()):
+        if wanted[place] != dead[place]:
+            verdict.say(f"dead letter {place}: {dead[place]}, wanted {wanted[place]}")
+
+
+def _check(settings: Settings, verdict: Verdict) -> None:
+    """Ask the product's own checker too, in a process of its own."""
+    code, said = run_json([sys.executable, "-m", "stream", "check", "--json"], environment(settings), 280)
+    if "No such command" in str(said):
+        verdict.checked = "not there"
+        return
+    verdict.checked = f"exit {code}"
+    if code != 0:
+        verdict.say(f"interestream check ended with {code}: {json.dumps(said)[:1500]}")
+
+
+def judge_control(grounds: Grounds, settings: Settings, feed: Feed) -> Verdict:
+    """Count what a control lost and doubled: per user, item and kind, each *delivered copy* of an event counts once.
+
+    The producer's own duplicates are not held against a control, and whatever it made of bad input is left aside.
+    """
+    verdict = Verdict()
+    wanted: Counter[tuple[str, str, str]] = Counter(
+        (event["user_id"], event["item_id"], event["kind"]) for event in what_counts(feed).good
+    )
+    with grounds.driver() as driver:
+        rows, _, _ = driver.execute_query(
+            "MATCH (u:User)-[t:TOUCHED]->(i:Item) RETURN u.userId, i.itemId, t.kind, t.count"
+        )
+    found = {(user, item, kind): count for user, item, kind, count in rows}
+    verdict.events = wanted.total()
+    for cell, count in wanted.items():
+        verdict.lost += max(0, count - found.get(cell, 0))
+        verdict.doubled += max(0, found.get(cell, 0) - count)
+    bad = {message.value for message in feed.places.values() if message.malformed}
+    letters = read_all(settings, settings.topics.dead_letters)
+    verdict.good_dead = sum(1 for _, value, _, _ in letters if value not in bad)
+    return verdict
