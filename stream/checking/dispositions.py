@@ -117,6 +117,7 @@ class Dispositions:
         else:
             self.accounts.dead_letters += 1
             if there and not letter.unappliable:
+                self.accounts.interactions += len(there)
                 where = f"dead letter {letter.found_at}"
                 what = f"{named(place)} was applied as well"
                 self._findings.differ(Invariant.DEAD_LETTERS, where, what, "", letter.reason)

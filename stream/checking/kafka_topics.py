@@ -27,6 +27,7 @@ class KafkaTopics:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._servers = settings.kafka.bootstrap_servers
+        self._ids: dict[str, str] = {}
         self._asking = self._consumer("check")
         self._intake = self._consumer("intake")  # only asked for what the group has committed
 
@@ -37,10 +38,12 @@ class KafkaTopics:
 
     def topic_id(self, topic: str) -> str:
         """See the protocol."""
-        try:
-            return topic_ids(self._settings, [topic])[topic]
-        except AdminError:
-            return topic  # the in-process broker knows no ids
+        if topic not in self._ids:
+            try:
+                self._ids.update(topic_ids(self._settings, [topic]))
+            except AdminError as error:
+                raise ServerAway(str(error)) from None
+        return self._ids[topic]
 
     def spans(self, topic: str) -> dict[int, Span]:
         """See the protocol."""
@@ -59,7 +62,9 @@ class KafkaTopics:
         try:
             places = [TopicPartition(topic, partition) for partition in self._partitions(topic)]
             found = self._intake.committed(places, timeout=_ANSWER_SECONDS)
-            return {place.partition: max(place.offset, 0) for place in found}
+            # Workers note the topic's id beside the offset: one of a former topic of this name says nothing.
+            ours = (place for place in found if not place.metadata or place.metadata == self.topic_id(topic))
+            return {place.partition: max(place.offset, 0) for place in ours}
         except KafkaException as error:
             raise self._away(error) from None
 

@@ -19,7 +19,6 @@ from stream.settings import Settings
 if TYPE_CHECKING:
     from stream.checking.lists import ListCheck
 
-_PIPE_WIDTH = 200
 _ROWS = 20
 
 
@@ -98,10 +97,9 @@ def _say(text: str) -> None:
 
 def _print(report: Report) -> None:
     console = Console()
-    if not console.is_terminal:
-        console.width = _PIPE_WIDTH
-    console.print(render(report, _ROWS))
-    outcome = "nothing found" if report.ok else f"{report.differences:,} differences"
+    console.print(render(report, _ROWS), soft_wrap=not console.is_terminal)
+    count = report.differences
+    outcome = "nothing found" if report.ok else f"{count:,} difference{'' if count == 1 else 's'}"
     console.print(
         f"{outcome}: {report.source.records:,} source records, {report.users:,} users, {report.seconds:.1f} s"
     )

@@ -441,6 +441,7 @@ ALONE = {
     association_edge,
     missing_letter,
     letter_with_other_bytes,
+    letter_about_a_good_event,
     letter_about_nothing,
     not_a_letter,
     item_row,
