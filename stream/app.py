@@ -22,10 +22,11 @@ from stream.batchpath import BatchApp, BatchHandler, arm_exit
 from stream.encoding import Encoders, load_encoders
 from stream.health import Health, HealthServer
 from stream.knowledge import Knowledge
+from stream.ledgered import LedgeredAgent
 from stream.membership import InstanceLock, default_state_dir
 from stream.metrics import Metrics
 from stream.originals import KafkaOriginals
-from stream.preflight import TopicFacts, wait_for_store
+from stream.preflight import TopicFacts, TopicsMadeAgain, TopicWatch, wait_for_store
 from stream.publisher import Publisher
 from stream.refresher import Refresher
 from stream.replicas import Replica
@@ -75,6 +76,7 @@ class Runtime(Service):
         super().__init__(**kwargs)
         self.parts = parts
         self.health = Health()
+        self._topics = TopicWatch(parts.settings, parts.facts)
         self.endpoint = HealthServer(parts.settings.metrics, parts.metrics, self.health)
         self.apps: list[BatchApp] = []
         self.lock: InstanceLock | None = None
@@ -116,10 +118,16 @@ class Runtime(Service):
                 asked_at = now
                 self.health.ready["store"] = await self._answers(self.parts.store.ping())
                 self.health.ready["kafka"] = await self._answers(self.parts.publisher.ping())
+                await self._mind_topics()
             for replica in (self.parts.items, self.parts.associations):
                 if replica.failure is not None:
                     await self.crash(replica.failure)  # the process ends; a new one reads the topic again
             await self.sleep(1.0)
+
+    async def _mind_topics(self) -> None:
+        """End the process when a topic was made again under us; a new one learns its id and decides what it means."""
+        if changed := await asyncio.to_thread(self._topics.made_again):
+            await self.crash(TopicsMadeAgain(f"deleted and made again while we ran: {', '.join(changed)}"))
 
     async def _answers(self, question: Any) -> bool:
         try:
@@ -153,6 +161,13 @@ def build_parts(settings: Settings, facts: TopicFacts, store: GraphStore) -> Par
 
 def build_handler(role: Role, parts: Parts) -> BatchHandler:
     """Return a role's agent."""
+    handler = _build_handler(role, parts)
+    if isinstance(handler, LedgeredAgent):
+        handler.topic_id = parts.facts.ids[handler.topic]
+    return handler
+
+
+def _build_handler(role: Role, parts: Parts) -> BatchHandler:
     settings, facts, topics = parts.settings, parts.facts, parts.settings.topics
     common = (parts.store, parts.publisher, settings, parts.metrics, now_ms)
     if role is Role.INTAKE:
@@ -198,10 +213,11 @@ def build_worker(
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
     runtime = Runtime(parts)
-    apps = [
-        BatchApp(role.value, build_handler(role, parts), settings, lock.instance_id(role.value) if lock else None)
-        for role in roles
-    ]
+    apps = []
+    for role in roles:
+        handler = build_handler(role, parts)
+        instance_id = lock.instance_id(role.value) if lock else None
+        apps.append(BatchApp(role.value, handler, settings, instance_id, parts.facts.ids[handler.topic]))
     for app in apps:
         app.finalize()
     runtime.apps.extend(apps)

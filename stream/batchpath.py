@@ -22,6 +22,7 @@ from mode.supervisors import CrashingSupervisor
 
 from graph.failpoints import failpoint
 from graph.store import Refused
+from stream.committed import committed_of_topic, name_topic_in_commits
 from stream.kafka_config import faust_credentials
 from stream.settings import Settings
 
@@ -63,6 +64,15 @@ class BatchHandler(Protocol):
         """Learn that records from ``expected`` up to ``start`` are gone: retention was shorter than our absence."""
 
 
+class _ConsumerThread(driver.AIOKafkaConsumerThread):
+    """Faust's, whose commits say which topic they count."""
+
+    def _create_worker_consumer(self, transport: Any) -> Any:
+        consumer = super()._create_worker_consumer(transport)
+        name_topic_in_commits(consumer, self.app.topic_id)
+        return consumer
+
+
 class BatchConsumer(driver.Consumer):
     """Faust's consumer, less its per-message path.
 
@@ -80,6 +90,9 @@ class BatchConsumer(driver.Consumer):
         self.epoch = 0
         self._sought = False
         self._fetching = asyncio.Lock()
+
+    def _new_consumer_thread(self) -> Any:
+        return _ConsumerThread(self, loop=self.loop, beacon=self.beacon)
 
     async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
         """Claim before Faust seeks. A dying worker still takes part in rebalances: it must not claim."""
@@ -122,12 +135,15 @@ class BatchConsumer(driver.Consumer):
             self.app.batches.get_nowait()
 
     async def _seek_to_group(self, assignment: set[TP]) -> Mapping[TP, int]:
-        """Seek to the group's offsets, or to the log's start where it has none."""
-        committed = dict(await super().seek_to_committed())
+        """Seek to the group's offsets, or to the log's start where it has none of this topic."""
+        thread = self._thread
+        committed = await thread.call_thread(
+            committed_of_topic, thread._ensure_consumer(), list(assignment), self.app.topic_id
+        )
         starts = await self.earliest_offsets(*assignment)
         positions: dict[TP, int] = {}
         for tp in assignment:
-            offset, start = committed.get(tp), starts[tp] or 0
+            offset, start = committed.get(tp.partition), starts[tp] or 0
             if offset is not None and offset < start:
                 self.app.handler.started_late(tp.partition, offset, start)
             positions[tp] = max(offset or 0, start)
@@ -200,9 +216,11 @@ class BatchConsumer(driver.Consumer):
 
 
 class BatchApp(faust.App):
-    """One role's Faust app: one consumer group, one topic, one agent."""
+    """One role's Faust app: one consumer group, one topic (``topic_id`` as the broker says), one agent."""
 
-    def __init__(self, role: str, handler: BatchHandler, settings: Settings, instance_id: str | None) -> None:
+    def __init__(
+        self, role: str, handler: BatchHandler, settings: Settings, instance_id: str | None, topic_id: str = ""
+    ) -> None:
         kafka = settings.kafka
         super().__init__(
             f"{kafka.group_prefix}-{role}",
@@ -228,6 +246,7 @@ class BatchApp(faust.App):
         self.role = role
         self.assigned_once = False
         self.handler = handler
+        self.topic_id = topic_id
         # We alone produce these, without transactions, and they are not compacted: their offsets have no holes.
         self.without_holes = {topic.name for topic in settings.topics.table() if topic.internal and topic.retention_ms}
         self.linger_seconds = settings.worker.linger_seconds

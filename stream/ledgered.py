@@ -9,13 +9,13 @@ import logging
 import time
 import uuid
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from typing import TypeVar
 
 import msgspec
 
 from graph.failpoints import failpoint
-from graph.store import Fenced, GraphStore, LedgerCommit, LedgerEntry, LedgerMove, StaleLedger, Unavailable
+from graph.store import Fenced, GraphStore, LedgerCommit, LedgerEntry, LedgerMove, Refused, StaleLedger, Unavailable
 from stream.batchpath import Records
 from stream.metrics import Metrics
 from stream.publisher import Outgoing, Publishes
@@ -25,6 +25,7 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
+_TOPIC_MARK = "@"
 _RETRY_SECONDS = 0.5
 _FRESH_COMMIT_SECONDS = 1.0
 _MIND_SECONDS = 15.0
@@ -55,14 +56,25 @@ def decode_outbox(data: bytes) -> Outbox:
     return _outbox_decoder.decode(data) if data else Outbox()
 
 
-def encode_sources(sources: Mapping[str, int]) -> bytes:
-    """Return the bytes of the ledger's ``sources``."""
-    return _encode(dict(sources))
+def encode_sources(sources: Mapping[str, int], topic_id: str = "") -> bytes:
+    """Return the bytes of the ledger's ``sources``, and of the id of the topic whose offsets the ledger counts."""
+    return _encode({**sources, _TOPIC_MARK + topic_id: 0} if topic_id else dict(sources))
 
 
 def decode_sources(data: bytes) -> dict[str, int]:
     """Read :func:`encode_sources`'s bytes: source -> last cause applied."""
-    return _decode_sources(data) if data else {}
+    found = _decode_sources(data) if data else {}
+    return {source: cause for source, cause in found.items() if not source.startswith(_TOPIC_MARK)}
+
+
+def decode_topic_id(data: bytes) -> str:
+    """Return the id of the topic that a ledger counts, from its ``sources``; empty when nobody noted it."""
+    found = _decode_sources(data) if data else {}
+    return next((mark.removeprefix(_TOPIC_MARK) for mark in found if mark.startswith(_TOPIC_MARK)), "")
+
+
+class TopicMadeAgain(Refused):
+    """A ledger counts the offsets of a topic that was deleted; one of the same name has taken its place."""
 
 
 class LedgeredAgent(ABC):
@@ -75,6 +87,8 @@ class LedgeredAgent(ABC):
     role: str
     reloads_in_place = True
     """False for an agent that holds more in memory than the batch in hand: it must read again from the ledger."""
+    topic_id = ""
+    """The broker's id of ``topic``: tells it from a later one of the same name. Empty: unknown."""
 
     def __init__(
         self,
@@ -163,6 +177,17 @@ class LedgeredAgent(ABC):
         self._late_copies = [
             (due, {p: box for p, box in boxes.items() if p in self.ledgers}) for due, boxes in self._late_copies
         ]
+        noted = {p: decode_topic_id(entry.sources) for p, entry in self.ledgers.items()}
+        if self.topic_id and (former := {p for p, known in noted.items() if known and known != self.topic_id}):
+            await self.topic_made_again(former)
+
+    async def topic_made_again(self, partitions: Collection[int]) -> None:
+        """Deal with ledgers that count a former topic of the same name. Raises TopicMadeAgain, as a rule."""
+        raise TopicMadeAgain(
+            f"topic {self.topic} was deleted and made again, and this graph has applied records of the former one. "
+            "Stop all workers, give the internal topics new names and the graph an empty database, and replay the "
+            "interactions from their beginning."
+        )
 
     async def commit(
         self,
@@ -175,7 +200,11 @@ class LedgeredAgent(ABC):
         """
         rows: Sequence[LedgerMove] = [
             LedgerMove(
-                self.ledger_key(p), self.ledgers[p].applied, applied, encode_sources(sources), encode_outbox(outbox)
+                self.ledger_key(p),
+                self.ledgers[p].applied,
+                applied,
+                encode_sources(sources, self.topic_id),
+                encode_outbox(outbox),
             )
             for p, (applied, sources, outbox) in sorted(moves.items())
         ]

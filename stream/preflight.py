@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
 from confluent_kafka import KafkaException, TopicCollection
@@ -16,10 +17,16 @@ log = logging.getLogger(__name__)
 
 _ANSWER_SECONDS = 5.0
 _SAY_EVERY_SECONDS = 60.0
+_IN_PROCESS = "mockCluster"
+"""How the cluster id of librdkafka's in-process broker begins: it knows no topic ids."""
 
 
 class ServerAway(Exception):
     """A server did not answer, or lacks what we need, for worker.patience_seconds."""
+
+
+class TopicsMadeAgain(Exception):
+    """Topics were deleted and made again under a running worker. A new process learns what that means."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,27 +64,47 @@ def wait_for_topics(settings: Settings) -> TopicFacts:
     admin = AdminClient({**confluent_config(settings), "log_level": "2"})
     while True:
         try:
-            listed = admin.list_topics(timeout=_ANSWER_SECONDS).topics
+            metadata = admin.list_topics(timeout=_ANSWER_SECONDS)
         except KafkaException as error:
             patience.wait(f"Kafka at {settings.kafka.bootstrap_servers} does not answer ({error.args[0].str()})")
             continue
+        listed = metadata.topics
         missing = [name for name in names if name not in listed or listed[name].error is not None]
         if missing:
             patience.wait(f"topics are missing: {', '.join(missing)} (`interestream topics apply` creates them)")
             continue
         partitions = {name: len(listed[name].partitions) for name in names}
-        return TopicFacts(partitions, _topic_ids(admin, names))
-
-
-def _topic_ids(admin: AdminClient, names: list[str]) -> dict[str, str]:
-    described = admin.describe_topics(TopicCollection(names), request_timeout=_ANSWER_SECONDS)
-    ids = {}
-    for name, future in described.items():
+        if (metadata.cluster_id or "").startswith(_IN_PROCESS):
+            return TopicFacts(partitions, {name: name for name in names})
+        described = admin.describe_topics(TopicCollection(names), request_timeout=_ANSWER_SECONDS)
         try:
-            ids[name] = str(future.result().topic_id)
-        except KafkaException:
-            ids[name] = name  # the in-process broker of the demo knows no ids
-    return ids
+            # Never a name in an id's place: what was sent under one is not known again under the other.
+            return TopicFacts(partitions, {name: str(future.result().topic_id) for name, future in described.items()})
+        except KafkaException as error:
+            patience.wait(f"Kafka does not tell the topics' ids ({error.args[0].str()})")
+
+
+class TopicWatch:
+    """Notices topics that are deleted and made again while a worker runs: all it knows of them is of the former."""
+
+    def __init__(self, settings: Settings, facts: TopicFacts) -> None:
+        self._settings = settings
+        self._ids = {name: known for name, known in facts.ids.items() if known != name}
+        self._admin: AdminClient | None = None
+
+    def made_again(self) -> list[str]:
+        """Return the topics that have other ids now, ordered; nothing of those that do not answer. Blocks."""
+        if not self._ids:
+            return []
+        if self._admin is None:
+            self._admin = AdminClient({**confluent_config(self._settings), "log_level": "2"})
+        described = self._admin.describe_topics(TopicCollection(list(self._ids)), request_timeout=_ANSWER_SECONDS)
+        found = []
+        for name, future in described.items():
+            with suppress(KafkaException):
+                if str(future.result().topic_id) != self._ids[name]:
+                    found.append(name)
+        return sorted(found)
 
 
 async def wait_for_store(store: GraphStore, settings: Settings, facts: TopicFacts) -> None:

@@ -7,7 +7,7 @@ not encoded again.
 
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import msgspec
 import numpy as np
@@ -23,7 +23,7 @@ from stream.bundles import FORMAT, ItemRecord, encode
 from stream.catalogue import Removal, decode_row
 from stream.deadletter import dead_letter, parse_dead_letter
 from stream.knowledge import Knowledge
-from stream.ledgered import LedgeredAgent, Outbox
+from stream.ledgered import LedgeredAgent, Outbox, decode_outbox
 from stream.publisher import Outgoing
 from stream.trackers import Rejected
 
@@ -53,6 +53,15 @@ class CatalogueAgent(LedgeredAgent):
 
     def forget(self) -> None:
         """Nothing is cached but the replica, which follows every owner."""
+
+    async def topic_made_again(self, partitions: Collection[int]) -> None:
+        """Read the new topic from its start: a row says all of an item, whatever was known of it before.
+
+        What only the former topic had stays in the graph until a row, or an empty value, says otherwise.
+        """
+        log.warning("topic_made_again", extra={"topic": self.topic, "partitions": sorted(partitions)})
+        moves = {p: (-1, self.sources[p], decode_outbox(self.ledgers[p].outbox)) for p in partitions}
+        await self.commit(moves, lambda commit: self.store.apply_items(commit, [], []))
 
     async def handle(self, records: Records) -> Mapping[int, int]:
         """Apply rows, then encode the texts that are new."""

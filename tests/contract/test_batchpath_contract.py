@@ -12,8 +12,10 @@ from importlib.metadata import version
 import faust
 import pytest
 from aiokafka import ConsumerRecord
+from aiokafka.consumer.group_coordinator import GroupCoordinator
 from confluent_kafka import Consumer, Producer, TopicPartition
 from faust.transport.consumer import Consumer as BaseConsumer
+from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread
 from faust.transport.drivers.aiokafka import Consumer as AiokafkaConsumer
 
 from stream.batchpath import BatchApp, Gap, LedgerPastLogEnd, Records
@@ -125,6 +127,11 @@ def test_pinned_versions() -> None:
         (AiokafkaConsumer, "earliest_offsets", ["self", "partitions"]),
         (AiokafkaConsumer, "highwaters", ["self", "partitions"]),
         (AiokafkaConsumer, "_getmany", ["self", "active_partitions", "timeout"]),
+        (AiokafkaConsumer, "_new_consumer_thread", ["self"]),
+        (AIOKafkaConsumerThread, "_create_worker_consumer", ["self", "transport"]),
+        (AIOKafkaConsumerThread, "_ensure_consumer", ["self"]),
+        (AIOKafkaConsumerThread, "call_thread", ["self", "fun", "args", "kwargs"]),
+        (GroupCoordinator, "fetch_committed_offsets", ["self", "partitions"]),
     ],
 )
 def test_overridden_methods_have_the_known_shape(owner: type, name: str, parameters: list[str]) -> None:
@@ -246,6 +253,25 @@ async def test_a_fetch_that_outlives_a_rebalance_takes_nothing_with_it(
         assert handler.got == {p: list(range(50)) for p in range(PARTITIONS)}
     finally:
         await app.stop()
+
+
+async def test_a_group_starts_again_where_its_commits_are_of_a_former_topic(broker: str, settings: Settings) -> None:
+    produce(broker, 5)
+    for topic_id, read in (("former", 5), ("former", 0), ("present", 5)):
+        handler = Recorder(starts=None)
+        app = BatchApp("test", handler, settings, None, topic_id)
+        app.finalize()
+        await app.start()
+        try:
+            await handler.until(4 * read)
+            async with asyncio.timeout(30):
+                while not handler.ticks:
+                    handler.changed.clear()
+                    await handler.changed.wait()
+        finally:
+            await app.stop()
+        assert handler.got == {p: list(range(read)) for p in range(PARTITIONS)}, topic_id
+        assert committed(broker, "interestream-test") == dict.fromkeys(range(PARTITIONS), 5)
 
 
 async def test_a_hole_in_a_topic_of_our_own_ends_the_process(broker: str, settings: Settings) -> None:

@@ -9,8 +9,16 @@ from aiokafka import ConsumerRecord
 
 from graph.memory_store import MemoryGraphStore
 from graph.store import Fenced, StaleLedger
+from stream.agents.catalogue import CatalogueAgent
 from stream.batchpath import Records
-from stream.ledgered import LedgeredAgent, Outbox
+from stream.ledgered import (
+    LedgeredAgent,
+    Outbox,
+    TopicMadeAgain,
+    decode_sources,
+    decode_topic_id,
+    encode_sources,
+)
 from stream.metrics import Metrics
 from stream.publisher import Outgoing
 from stream.settings import Settings
@@ -92,3 +100,40 @@ async def test_another_owner_is_noticed_without_a_record(agent: Reader, monkeypa
     await agent.store.claim({LEDGER: uuid.uuid4().hex})
     with pytest.raises(Fenced):
         await agent.apply({})
+
+
+def test_the_topic_id_is_no_source() -> None:
+    data = encode_sources({"s/0": 7}, "id-1")
+    assert decode_sources(data) == {"s/0": 7}
+    assert decode_topic_id(data) == "id-1"
+    assert decode_topic_id(encode_sources({"s/0": 7})) == decode_topic_id(b"") == ""
+
+
+async def test_a_ledger_of_a_former_topic_is_refused(agent: Reader) -> None:
+    agent.topic_id = "former"
+    await agent.apply(records(0, 5))
+    await agent.claim({0})
+    agent.topic_id = "present"
+    with pytest.raises(TopicMadeAgain, match=f"topic {TOPIC} was deleted and made again.*replay the interactions"):
+        await agent.claim({0})
+
+
+async def test_a_ledger_without_an_id_takes_the_present_one(agent: Reader) -> None:
+    await agent.apply(records(0, 5))
+    agent.topic_id = "present"
+    await agent.claim({0})
+    await agent.apply(records(5, 6))
+    assert decode_topic_id((await agent.store.read_ledgers([LEDGER]))[LEDGER].sources) == "present"
+
+
+async def test_a_catalogue_that_was_made_again_is_read_from_its_start() -> None:
+    agent = CatalogueAgent(TOPIC, MemoryGraphStore(), Nowhere(), Settings(), Metrics(), lambda: 0)
+    agent.topic_id = "former"
+    await agent.claim({0, 1})
+    moves: dict[int, tuple[int, dict[str, int], Outbox]] = {p: (5, {}, Outbox()) for p in (0, 1)}
+    await agent.commit(moves, lambda commit: agent.store.apply_items(commit, [], []))
+    agent.topic_id = "present"
+    await agent.assigned(frozenset({0}))
+    assert await agent.positions(frozenset({0})) == {0: -1}
+    await agent.assigned(frozenset({0, 1}))
+    assert await agent.positions(frozenset({0, 1})) == {0: -1, 1: -1}
