@@ -171,6 +171,27 @@ async def test_a_worker_that_dies_anywhere_leaves_no_difference(died_after: int)
     assert report.source.interactions == report.events["applied"] + report.events["duplicates"]
 
 
+@pytest.mark.xfail(
+    strict=True, reason="an outbox that is published again forgets that its users wait for the catalogue"
+)
+async def test_users_whose_outbox_is_published_again_still_wait_for_the_catalogue() -> None:
+    """The catalogue comes between a worker's death and the next claim: category transitions must not be forgotten."""
+    settings = shop_settings()
+    topics, store = settings.topics, MemoryGraphStore()
+    shop = make_shop(3, 120, users=6, items=30, categories=6, now=NOW)
+    async with running(settings, store=store) as first:
+        for message in shop.messages:
+            first.log.append(topics.interactions, message.key, message.value)
+        await first.drain()
+        for key, value in shop.catalogue():
+            first.log.append(topics.catalogue, key, value)
+        await first.step(next(agent for agent in first.agents if agent.topic == topics.catalogue))
+        logs = first.log.topics
+    async with running(settings, store=store) as second:
+        await go_on(second, logs)
+        assert (await world_of(second).check()).found == []
+
+
 async def test_a_zombies_late_list_is_fine_once_a_higher_version_followed(world: World) -> None:
     topic = world.settings.topics.recommendations
     last = next(records for records in world.log.topics[topic] if records)[-1]
