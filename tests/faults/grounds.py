@@ -10,14 +10,14 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, TopicPartition
-from confluent_kafka.admin import OffsetSpec
+from confluent_kafka import Consumer, KafkaException, TopicPartition
 from neo4j import Driver, GraphDatabase
 from neo4j.exceptions import DriverError, Neo4jError
 from pydantic import SecretStr
 
 from encoders.settings import EncoderSettings, TextEncoderName
 from stream.admin import admin_client, apply_topics
+from stream.kafka_config import confluent_config
 from stream.servers.kafka import KafkaServer
 from stream.servers.neo4j import Neo4jServer
 from stream.servers.ports import free_port
@@ -105,15 +105,27 @@ class Lag:
         self.grounds = grounds
         self.settings = settings
         self.control_group = control_group
-        self.admin = admin_client(settings)
+        self._consumer = self._connect()
 
     def behind(self) -> dict[str, int]:
         """Return the records still to be applied, by topic, where there are any. A server that is away is one more."""
         try:
             return self._of_group() if self.control_group else self._of_product()
         except (KafkaException, Neo4jError, DriverError, OSError) as error:
-            self.admin = admin_client(self.settings)  # one whose coordinator was restarted may never hear of it
+            self._consumer.close()
+            self._consumer = self._connect()  # one whose coordinator was restarted may never hear of it
             return {repr(error): 1}
+
+    def ends(self, topic: str) -> dict[int, int]:
+        """Return the next offset of every partition."""
+        return {
+            place.partition: self._consumer.get_watermark_offsets(place, timeout=10)[1] for place in self._places(topic)
+        }
+
+    def committed(self, topic: str) -> dict[int, int]:
+        """Return what the group (intake's, or the control's) has committed; 0 where nothing yet."""
+        found = self._consumer.committed(self._places(topic), timeout=10)
+        return {place.partition: max(place.offset, 0) for place in found}
 
     def _of_product(self) -> dict[str, int]:
         topics = self.settings.topics
@@ -128,28 +140,20 @@ class Lag:
 
     def _of_group(self) -> dict[str, int]:
         topic = self.settings.topics.interactions
-        behind = self._behind_group(topic, self.control_group)
+        behind = self._behind_group(topic)
         return {topic: behind} if behind else {}
 
-    def ends(self, topic: str) -> dict[int, int]:
-        """Return the next offset of every partition."""
-        partitions = self.admin.list_topics(topic, timeout=10).topics[topic].partitions
-        asked = self.admin.list_offsets(
-            {TopicPartition(topic, p): OffsetSpec.latest() for p in partitions}, request_timeout=10
-        )
-        return {place.partition: future.result().offset for place, future in asked.items()}
-
-    def committed(self, topic: str, group: str | None = None) -> dict[int, int]:
-        """Return what a group (intake's by default) has committed; 0 where nothing yet."""
-        group = group or f"{self.settings.kafka.group_prefix}-intake"
-        partitions = self.admin.list_topics(topic, timeout=10).topics[topic].partitions
-        places = ConsumerGroupTopicPartitions(group, [TopicPartition(topic, p) for p in partitions])
-        (future,) = self.admin.list_consumer_group_offsets([places], request_timeout=10).values()
-        return {place.partition: max(place.offset, 0) for place in future.result().topic_partitions}
-
-    def _behind_group(self, topic: str, group: str | None = None) -> int:
-        ends, committed = self.ends(topic), self.committed(topic, group)
+    def _behind_group(self, topic: str) -> int:
+        ends, committed = self.ends(topic), self.committed(topic)
         return sum(abs(end - committed.get(p, 0)) for p, end in ends.items())
+
+    def _places(self, topic: str) -> list[TopicPartition]:
+        partitions = self._consumer.list_topics(topic, timeout=10).topics[topic].partitions
+        return [TopicPartition(topic, partition) for partition in partitions]
+
+    def _connect(self) -> Consumer:
+        group = self.control_group or f"{self.settings.kafka.group_prefix}-intake"
+        return Consumer({**confluent_config(self.settings), "group.id": group, "log_level": 0})
 
 
 def make_grounds(folder: Path, jars: dict[str, Path], java: Path) -> Grounds:

@@ -49,8 +49,8 @@ class Life:
     """One life of a worker: how it ends, and after how many seconds at the latest.
 
     ``end`` is SIGKILL or SIGTERM, counted from the start of the process, or the text of a failpoint: then seconds count
-    from the first claim, and whoever has not reached the place by then is killed. So is a control, which has no such
-    places.
+    from the first claim, and whoever has not reached the place by then is killed. A control dies before or after a
+    transaction instead, or is killed.
     """
 
     end: str

@@ -11,6 +11,7 @@ from pathlib import Path
 from stream.settings import Settings
 from tests.faults.actions import Actions, ThreadedProxy
 from tests.faults.clocks import skewed
+from tests.faults.controls import under_fire
 from tests.faults.grounds import Grounds, Lag
 from tests.faults.judge import Verdict, judge_control, judge_product
 from tests.faults.log import Feed
@@ -26,6 +27,9 @@ _WARM_SHARE = 0.1
 _LIFE_SECONDS = 10.0
 """How long a life of a worker usually takes: sets the pace of the log where no timeline does."""
 _CONTROL_STUCK_SECONDS = 90.0
+_AFTER_TRANSACTION = {"after_commit", "mid_publish", "after_publish", "outbox_republish", "on_revoke"}
+_EVENTS_PER_BATCH = 20
+"""The naive script has a transaction per event."""
 
 
 @dataclass
@@ -67,7 +71,9 @@ def launcher(settings: Settings, folder: Path, cycle: Cycle) -> Callable[[str, s
             if number.isdecimal() and int(number) < len(cycle.skews):
                 more |= skewed(cycle.skews[int(number)])
         else:
-            command = [f"tests.faults.controls.{cycle.subject}"]
+            command = ["tests.faults.controls.under_fire", cycle.subject.value]
+            if failpoints:
+                more[under_fire.VARIABLE] = _place_of_control(cycle.subject, failpoints)
             more |= {"CONTROL_GROUP": f"{settings.kafka.group_prefix}-control", "CONTROL_FOLDER": str(folder)}
         with log.open("ab") as file:
             return subprocess.Popen(
@@ -79,6 +85,15 @@ def launcher(settings: Settings, folder: Path, cycle: Cycle) -> Callable[[str, s
             )
 
     return launch
+
+
+def _place_of_control(subject: Subject, failpoint: str) -> str:
+    """Translate a failpoint of the product for a script that only has moments before and after its transactions."""
+    place, _, order = failpoint.partition("=")
+    action, _, nth = order.partition("@")
+    count = int(nth or 1) * (_EVENTS_PER_BATCH if subject is Subject.NAIVE else 1)
+    where = "after" if place in _AFTER_TRANSACTION else "before"
+    return f"{where}={'SIGSTOP' if action == 'stop' else 'SIGKILL'}@{count}"
 
 
 @contextmanager

@@ -60,7 +60,7 @@ class Crew:
         """Fill a place."""
         log = self.folder / f"{name}.log"
         life = self.lives.pop(0) if self.lives else None
-        armed = life.end if life and self.has_failpoints and "=" in life.end else ""
+        armed = life.end if life and "=" in life.end else ""
         read_to = log.stat().st_size if log.exists() else 0
         process = self.launch(name, armed, log)
         self.places[name] = Place(name, log, process, time.monotonic(), life, read_to=read_to)
