@@ -13,7 +13,7 @@ from encoders.user.propagation import propagate
 from graph.failpoints import failpoint
 from graph.interest import touches, unresolved_items
 from graph.model import Interest
-from graph.ranking.lists import UserLists
+from graph.ranking.lists import UserLists, UserScores
 from graph.ranking.profile import UserProfile
 from graph.ranking.ranker import Ranker
 from graph.settings import GraphSettings
@@ -93,6 +93,27 @@ class Refresher:
         """Encode and rank users; gives each its next version (ms, never going back)."""
         if not users:
             return []
+        profiles, encoded = await self._encoded(users)
+        failpoint("after_encode")
+        with self._metrics.stage.labels("interest", "rank").time():
+            lists = self._ranker.rank(profiles, encoded.embeddings, encoded.item_vectors, encoded.nearest)
+        refreshed = []
+        for i, (user, profile) in enumerate(zip(users, profiles, strict=True)):
+            user.version = max(user.version + 1, now)
+            shown = [
+                msgspec.structs.replace(interest, score=round(float(encoded.scores[i, j]), _SCORE_DIGITS))
+                for j, interest in enumerate(profile.interests[: self._settings.interest.max_edges])
+            ]
+            missing = unresolved_items(user.state, self.knowledge.items.category_of)
+            refreshed.append(RefreshedUser(user, shown, lists[i], missing, self._encoder.model))
+        return refreshed
+
+    async def scores(self, users: Sequence[CachedUser]) -> list[UserScores]:
+        """Return what each user's candidates score, whether they are listed or not; gives no version."""
+        profiles, encoded = await self._encoded(users)
+        return self._ranker.scores(profiles, encoded.embeddings, encoded.item_vectors, encoded.nearest)
+
+    async def _encoded(self, users: Sequence[CachedUser]) -> tuple[list[UserProfile], "_Encoded"]:
         items = self.knowledge.items
         with self._metrics.stage.labels("interest", "profile").time():
             profiles = [profile_of(user, items.category_of, self._settings) for user in users]
@@ -110,19 +131,7 @@ class Refresher:
                 items.category_codes.astype(np.int64),
                 len(items.categories),
             )
-        failpoint("after_encode")
-        with self._metrics.stage.labels("interest", "rank").time():
-            lists = self._ranker.rank(profiles, encoded.embeddings, encoded.item_vectors, encoded.nearest)
-        refreshed = []
-        for i, (user, profile) in enumerate(zip(users, profiles, strict=True)):
-            user.version = max(user.version + 1, now)
-            shown = [
-                msgspec.structs.replace(interest, score=round(float(encoded.scores[i, j]), _SCORE_DIGITS))
-                for j, interest in enumerate(profile.interests[: self._settings.interest.max_edges])
-            ]
-            missing = unresolved_items(user.state, items.category_of)
-            refreshed.append(RefreshedUser(user, shown, lists[i], missing, self._encoder.model))
-        return refreshed
+        return profiles, encoded
 
     def _encode(
         self,

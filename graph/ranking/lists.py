@@ -13,7 +13,7 @@ class Reason(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     VIEWED_NEXT          the same (cross-sell); user, anchor, item (up-sell)   users, lift; users
     ITEM_BOUGHT_NEXT     user, item of the history, item                       users
     ITEM_VIEWED_NEXT     the same                                              users
-    EMBEDDING            user, item
+    EMBEDDING            user, nearest item of the history, item
     POPULAR              user, item
     PRICE                user, anchor, item (up-sell)
     ===================  ====================================================  =================
@@ -56,3 +56,11 @@ class UserLists(msgspec.Struct, frozen=True, gc=False):
     user_id: str
     cross_sell: tuple[CrossSell, ...]
     up_sell: tuple[UpSell, ...]
+
+
+class UserScores(msgspec.Struct, frozen=True, gc=False):
+    """What a user's candidates score, item -> score, whether or not they are listed."""
+
+    user_id: str
+    cross_sell: dict[str, float]
+    up_sell: dict[str, float]
