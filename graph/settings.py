@@ -58,6 +58,8 @@ class ListSettings(BaseModel):
     popularity_feature: float = Field(0.1, ge=0, description="Weight of the decayed popularity.")
     diversity: float = Field(0.3, ge=0, le=1, description="Share of maximal marginal relevance given to novelty.")
     max_per_category: PositiveInt = Field(4, description="Cross-sell items of one category while others are left.")
+    new_items: int = Field(1, ge=0, description="Places of the cross-sell list for new, untried items that fit.")
+    new_seconds: PositiveFloat = Field(30 * DAY_SECONDS, description="An item is new for so long, untried.")
 
 
 class GraphSettings(BaseModel):

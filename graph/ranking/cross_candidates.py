@@ -52,6 +52,7 @@ def cross_candidates(
         _associated(shop, strengths * batch.demoted[:, :-1], ranking),
         _near(shop, nearest),
         _popular(shop, batch, settings.size),
+        _newcomers(shop, strengths),
     ]
     users = np.concatenate([part[0] for part in parts])
     rows = np.concatenate([part[1] for part in parts])
@@ -109,6 +110,11 @@ def _associated(shop: Shop, strengths: FloatArray, ranking: RankingSettings) -> 
     lengths = np.minimum(shelves.starts[categories + 1] - starts, ranking.items_per_category)
     cells, owners = ranges(starts, lengths)
     return users[owners], shelves.rows[cells]
+
+
+def _newcomers(shop: Shop, strengths: FloatArray) -> tuple[IntArray, IntArray]:
+    users, places = np.nonzero(strengths[:, shop.items.category_codes[shop.newcomers]] > 0.0)
+    return users, shop.newcomers[places]
 
 
 def _near(shop: Shop, nearest: IntArray) -> tuple[IntArray, IntArray]:

@@ -38,12 +38,13 @@ class ItemIndex:
         self._currencies = np.full(64, ABSENT, dtype=np.int32)
         self._prices = np.full(64, np.nan, dtype=np.float64)
         self._quality = np.full(64, np.nan, dtype=np.float64)
+        self._since = np.zeros(64, dtype=np.int64)
 
     def __len__(self) -> int:
         return len(self.ids)
 
-    def upsert(self, row: ItemRow) -> int:
-        """Take a catalogue row; return the item's row number."""
+    def upsert(self, row: ItemRow, since: int = 0) -> int:
+        """Take a catalogue row; return the item's row number. ``since``: see the property."""
         number = self.ids.add(row.item_id)
         self._make_room(number + 1)
         self._known[number] = True
@@ -52,6 +53,7 @@ class ItemIndex:
         self._currencies[number] = ABSENT if row.currency is None else self.currencies.add(row.currency)
         self._prices[number] = math.nan if row.price is None else row.price
         self._quality[number] = math.nan if row.quality is None else row.quality
+        self._since[number] = since
         self.version += 1
         return number
 
@@ -110,6 +112,11 @@ class ItemIndex:
         """0 to 1; NaN for unknown."""
         return self._quality[: len(self)]
 
+    @property
+    def since(self) -> NDArray[np.int64]:
+        """When the item came to a shop that already ran, in ms; 0 for those that were there before."""
+        return self._since[: len(self)]
+
     def _make_room(self, length: int) -> None:
         self._known = grown(self._known, length, False)
         self._listed = grown(self._listed, length, False)
@@ -117,3 +124,4 @@ class ItemIndex:
         self._currencies = grown(self._currencies, length, ABSENT)
         self._prices = grown(self._prices, length, math.nan)
         self._quality = grown(self._quality, length, math.nan)
+        self._since = grown(self._since, length, 0)

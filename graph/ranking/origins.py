@@ -35,17 +35,14 @@ def strongest_steps(batch: ProfileBatch, found: CrossCandidates, picked: IntArra
 
 
 def nearest_anchors(
-    shop: Shop, batch: ProfileBatch, users: IntArray, rows: IntArray, vectors: Vectors, *, within: bool
+    shop: Shop, batch: ProfileBatch, users: IntArray, rows: IntArray, vectors: Vectors
 ) -> list[str | None]:
-    """Return the item of each user's history whose vector is nearest to the row's; None where none is near at all.
-
-    ``within``: of the row's category, else of others alone.
-    """
+    """Return the item of the user's history, in the row's category, that is nearest to it; None where none is near."""
     anchors = batch.anchors
     first = np.searchsorted(anchors.users, users)
     places, owners = ranges(first, np.searchsorted(anchors.users, users, side="right") - first)
     same = anchors.categories[places] == shop.items.category_codes[rows[owners]]
-    known = (anchors.rows[places] >= 0) & (same == within)
+    known = (anchors.rows[places] >= 0) & same
     places, owners = places[known], owners[known]
     cosines = np.einsum("ij,ij->i", vectors[anchors.rows[places]], vectors[rows[owners]]).astype(np.float64)
     near = cosines > 0.0

@@ -12,6 +12,7 @@ from graph.ranking.diversity import Scored, choose
 from graph.ranking.features import MILLIONTHS, Vectors, closeness, contributions, share_of_largest
 from graph.ranking.items import ItemIndex
 from graph.ranking.lists import CrossSell, UpSell, UserLists, UserScores
+from graph.ranking.places import give_places
 from graph.ranking.profile import UserProfile
 from graph.ranking.ragged import group_starts, sort_order
 from graph.ranking.reasons import cross_sell_lists, up_sell_lists
@@ -116,7 +117,9 @@ class Ranker:
             pool=self._ranking.pool,
             novelty=settings.diversity,
         )
-        return cross_sell_lists(shop, batch, names, found, parts, chosen, vectors)
+        fit = self._ranking.newcomer_fit
+        give_places(chosen, found, scored.scores, scored.ranks, shop.newcomers, settings.new_items, fit)
+        return cross_sell_lists(shop, batch, names, found, parts, chosen)
 
     def _score_cross_sell(
         self, shop: Shop, batch: ProfileBatch, embeddings: Vectors, vectors: Vectors, nearest: IntArray

@@ -25,21 +25,16 @@ Edge = tuple[str, str, int, float | None]
 
 
 def cross_sell_lists(
-    shop: Shop,
-    batch: ProfileBatch,
-    names: Sequence[str],
-    found: CrossCandidates,
-    parts: IntArray,
-    chosen: IntArray,
-    vectors: Vectors,
+    shop: Shop, batch: ProfileBatch, names: Sequence[str], found: CrossCandidates, parts: IntArray, chosen: IntArray
 ) -> list[tuple[CrossSell, ...]]:
     """Return one list per user.
 
     parts: (4, candidates) contributions of association, transitions, embedding, popularity; chosen: (users, length)
-    places in the candidates, -1 for none; vectors: by item row. A feature that says nothing of an item is left out; an
-    item of which nothing speaks is there for its popularity, however small.
+    places in the candidates, -1 for none. A feature that says nothing of an item is left out; an item of which nothing
+    speaks is there for its popularity, however small.
     """
     picked = chosen[chosen >= 0]
+    new = frozenset(shop.items.ids.names(shop.newcomers.tolist()))
     columns = zip(
         found.users[picked].tolist(),
         shop.items.ids.names(found.rows[picked].tolist()),
@@ -48,23 +43,10 @@ def cross_sell_lists(
         *(parts[:, picked] / MILLIONTHS).tolist(),
         _association_edges(shop, batch, found, picked),
         _transition_edges(shop, batch, found, picked),
-        nearest_anchors(shop, batch, found.users[picked], found.rows[picked], vectors, within=False),
         strict=True,
     )
     entries = []
-    for (
-        user,
-        item_id,
-        code,
-        score,
-        association,
-        transition,
-        embedding,
-        popularity,
-        associated,
-        stepped,
-        near,
-    ) in columns:
+    for user, item_id, code, score, association, transition, embedding, popularity, associated, stepped in columns:
         name, category = names[user], shop.items.categories[code] if code >= 0 else None
         because = []
         if associated is not None and category is not None:
@@ -74,11 +56,11 @@ def cross_sell_lists(
             feature, source, users, _ = stepped
             because.append(Reason(feature, transition, (name, source, item_id), users))
         if embedding:
-            # Beside a stronger reason the nearest item is not what the list owes the item to.
-            named = near if embedding >= max(association, transition) else None
-            because.append(Reason("EMBEDDING", embedding, _path(name, named, item_id)))
+            because.append(Reason("EMBEDDING", embedding, (name, item_id)))
         if popularity or not because:
             because.append(Reason("POPULAR", popularity, (name, item_id)))
+        if item_id in new:
+            because.append(Reason("NEW", 0.0, (name, item_id)))
         entries.append(CrossSell(item_id, category, score, tuple(because)))
     return _split(entries, chosen)
 
@@ -107,7 +89,7 @@ def up_sell_lists(
         [int(of_edges[cell]) if cell >= 0 else None for cell in cells.tolist()],
         (parts[:, picked].sum(axis=0) / MILLIONTHS).tolist(),
         zip(*(parts[:, picked] / MILLIONTHS).tolist(), strict=True),
-        nearest_anchors(shop, batch, found.users[picked], found.rows[picked], vectors, within=True),
+        nearest_anchors(shop, batch, found.users[picked], found.rows[picked], vectors),
         strict=True,
     )
     entries = []

@@ -90,10 +90,6 @@ def test_a_cross_sell_items_category_is_not_among_those_earlier_in_its_path(shop
                     _, source, _ = reason.path
                     assert source in {item.item_id for item in profile.history}
                     assert category_for(shop, profile, source) not in {None, entry.category}
-                elif len(reason.path) == 3:
-                    assert reason.feature == "EMBEDDING"
-                    assert reason.path[1] in {item.item_id for item in profile.history}
-                    assert category_for(shop, profile, reason.path[1]) != entry.category
                 else:
                     assert len(reason.path) == 2
 
