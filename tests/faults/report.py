@@ -42,7 +42,6 @@ def result_of(outcome: Outcome) -> Result:
         "seconds": outcome.seconds,
         "before": asdict(outcome.before) if outcome.before else None,
         "after": asdict(outcome.after) if outcome.after else None,
-        "connections": outcome.connections,
     }
 
 
