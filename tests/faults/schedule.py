@@ -50,11 +50,12 @@ class Life:
 
     ``end`` is SIGKILL or SIGTERM, counted from the start of the process, or the text of a failpoint: then seconds count
     from the first claim, and whoever has not reached the place by then is killed. A control dies before or after a
-    transaction instead, or is killed.
+    transaction instead, or is killed. A failpoint that freezes does so for ``frozen`` seconds, and ends no life.
     """
 
     end: str
     seconds: float
+    frozen: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,12 +136,17 @@ _FREEZES_BY_SIGNAL = 7
 def _pauses(seed: int, number: int) -> Cycle:
     """Return three workers that freeze, each of them once at a chosen place, and connections that break around COMMIT.
 
-    Two may be frozen at the same time; a freeze that finds its worker frozen comes when it has woken.
+    At a place they stay frozen for up to eight session timeouts: peers have long done what they hold. Two may be
+    frozen at the same time; a freeze that finds its worker frozen comes when it has woken.
     """
     dice = random.Random(f"pauses/{seed}/{number}")
     places = ("transaction_open", "mid_transaction", "after_commit", "mid_publish", "after_publish", "after_encode")
     chosen = [places[(3 * number + n) % len(places)] for n in range(3)]
-    lives = tuple(Life(f"{place}=stop@{dice.randint(6, 40)}", 0.0) for place in chosen)
+    frozen = [round(SESSION_SECONDS * dice.uniform(low, 2 * low), 2) for low in (1.2, 2.2, 4.0)]
+    dice.shuffle(frozen)
+    lives = tuple(
+        Life(f"{place}=stop@{dice.randint(6, 40)}", 0.0, seconds) for place, seconds in zip(chosen, frozen, strict=True)
+    )
     blows: list[Blow] = []
     at = 4.0
     for n in range(_FREEZES_BY_SIGNAL):
@@ -271,6 +277,10 @@ def describe(cycle: Cycle) -> str:
     """Return the schedule, one fault per line."""
     lines = [f"{cycle.key}: {cycle.workers} workers, {cycle.events} events {cycle.scenario}".rstrip()]
     lines += [f"  clock of worker {i}: {skew:+d} s" for i, skew in enumerate(cycle.skews) if skew]
-    lines += [f"  life {i}: {life.end}, at the latest after {life.seconds} s" for i, life in enumerate(cycle.lives)]
+    lines += [f"  life {i}: {_life_in_words(life)}" for i, life in enumerate(cycle.lives)]
     lines += [f"  {b.at:6.2f} s {b.deed} {b.target} {b.seconds or ''}".rstrip() for b in cycle.blows]
     return "\n".join(lines)
+
+
+def _life_in_words(life: Life) -> str:
+    return f"{life.end}, " + (f"for {life.frozen} s" if life.frozen else f"at the latest after {life.seconds} s")

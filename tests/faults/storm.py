@@ -17,7 +17,7 @@ from tests.faults.grounds import Grounds, Lag
 from tests.faults.growth import Resources, growth, resources
 from tests.faults.judge import Verdict, judge_control, judge_product
 from tests.faults.log import Feed
-from tests.faults.schedule import SESSION_SECONDS, Cycle, Subject
+from tests.faults.schedule import Cycle, Subject
 from tests.faults.supervise import Crew
 from tests.integration.shop import make_shop
 from tests.integration.workers import environment
@@ -110,7 +110,6 @@ def crew_of(cycle: Cycle, settings: Settings, folder: Path) -> Iterator[Crew]:
         launcher(settings, folder, cycle),
         folder,
         list(cycle.lives),
-        frozen_seconds=lambda: SESSION_SECONDS + 4.0,
         has_failpoints=cycle.subject is Subject.PRODUCT,
     )
     try:

@@ -47,7 +47,6 @@ class Crew:
     launch: Launch
     folder: Path
     lives: list[Life]
-    frozen_seconds: Callable[[], float]
     has_failpoints: bool = True
     places: dict[str, Place] = field(default_factory=dict)
     ends: Counter[str] = field(default_factory=Counter)
@@ -197,7 +196,7 @@ class Crew:
 
     def _mind_frozen(self, place: Place, now: float) -> None:
         if place.thaw_at is None and _state(place.process.pid) == "T":
-            place.thaw_at = now + self.frozen_seconds()
+            place.thaw_at = now + (place.life.frozen if place.life else 0.0)
             self.ends[f"frozen at {place.life.end.partition('=')[0] if place.life else '?'}"] += 1
         if place.thaw_at is not None and now >= place.thaw_at:
             self._wake(place)

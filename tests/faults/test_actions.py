@@ -29,7 +29,7 @@ def crew(tmp_path: Path) -> Iterator[Crew]:
         log.touch()
         return subprocess.Popen(SLEEPER)
 
-    crew = Crew(launch, tmp_path, [], frozen_seconds=lambda: 60.0)
+    crew = Crew(launch, tmp_path, [])
     crew.start("worker-0")
     yield crew
     crew.kill_all()
