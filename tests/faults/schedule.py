@@ -163,7 +163,10 @@ _GUESTS = 21
 
 
 def _rebalances(seed: int, number: int) -> Cycle:
-    """Return joins and leaves, one about every six seconds."""
+    """Return joins and leaves, one about every six seconds.
+
+    One worker stays: of two that have two partitions each, none would give any to a third.
+    """
     dice = random.Random(f"rebalances/{seed}/{number}")
     blows: list[Blow] = []
     roles = ["", "intake", "interest", "association", "interest,association"]
@@ -174,7 +177,7 @@ def _rebalances(seed: int, number: int) -> Cycle:
         blows.append(Blow(round(at + stays, 2), Deed.LEAVE, f"guest-{guest}"))
         at += dice.uniform(9, 13)
     ordered = tuple(sorted(blows, key=lambda blow: blow.at))
-    return Cycle("rebalances", seed, number, events=5000, blows=ordered)
+    return Cycle("rebalances", seed, number, workers=1, events=5000, blows=ordered)
 
 
 _HOUR, _DAY = 3600, 86_400
