@@ -31,11 +31,13 @@ class ItemIndex:
         self.ids = Codes()
         self.categories = Codes()
         self.currencies = Codes()
+        self.brands = Codes()
         self.version = 0
         self._known = np.zeros(64, dtype=np.bool_)
         self._listed = np.zeros(64, dtype=np.bool_)
         self._categories = np.full(64, ABSENT, dtype=np.int32)
         self._currencies = np.full(64, ABSENT, dtype=np.int32)
+        self._brands = np.full(64, ABSENT, dtype=np.int32)
         self._prices = np.full(64, np.nan, dtype=np.float64)
         self._quality = np.full(64, np.nan, dtype=np.float64)
         self._since = np.zeros(64, dtype=np.int64)
@@ -51,6 +53,7 @@ class ItemIndex:
         self._listed[number] = row.available
         self._categories[number] = ABSENT if row.category is None else self.categories.add(row.category)
         self._currencies[number] = ABSENT if row.currency is None else self.currencies.add(row.currency)
+        self._brands[number] = self.brands.add(row.brand) if row.brand else ABSENT
         self._prices[number] = math.nan if row.price is None else row.price
         self._quality[number] = math.nan if row.quality is None else row.quality
         self._since[number] = since
@@ -63,7 +66,7 @@ class ItemIndex:
         if number == ABSENT:
             return
         self._known[number] = self._listed[number] = False
-        self._categories[number] = self._currencies[number] = ABSENT
+        self._categories[number] = self._currencies[number] = self._brands[number] = ABSENT
         self._prices[number] = self._quality[number] = math.nan
         self.version += 1
 
@@ -103,6 +106,11 @@ class ItemIndex:
         return self._currencies[: len(self)]
 
     @property
+    def brand_codes(self) -> NDArray[np.int32]:
+        """Codes in ``brands``, -1 for none."""
+        return self._brands[: len(self)]
+
+    @property
     def prices(self) -> NDArray[np.float64]:
         """Per unit, in the item's currency; NaN for none."""
         return self._prices[: len(self)]
@@ -125,3 +133,4 @@ class ItemIndex:
         self._prices = grown(self._prices, length, math.nan)
         self._quality = grown(self._quality, length, math.nan)
         self._since = grown(self._since, length, 0)
+        self._brands = grown(self._brands, length, ABSENT)

@@ -8,7 +8,8 @@ from graph.ranking.associations import AssociationIndex
 from graph.ranking.batch import ProfileBatch, gather_profiles
 from graph.ranking.codes import IntArray
 from graph.ranking.cross_candidates import CrossCandidates, cross_candidates
-from graph.ranking.diversity import Scored, choose
+from graph.ranking.diversity import Mix, Scored, choose
+from graph.ranking.exposure import exposure_caps
 from graph.ranking.features import MILLIONTHS, Vectors, closeness, contributions, share_of_largest
 from graph.ranking.items import ItemIndex
 from graph.ranking.lists import CrossSell, UpSell, UserLists, UserScores
@@ -116,6 +117,8 @@ class Ranker:
             cap=settings.max_per_category,
             pool=self._ranking.pool,
             novelty=settings.diversity,
+            caps=exposure_caps(self._items, shop.head, rows, settings),
+            mix=_wanted_mix(found, settings.calibration),
         )
         fit = self._ranking.newcomer_fit
         give_places(chosen, found, scored.scores, scored.ranks, shop.newcomers, settings.new_items, fit)
@@ -165,6 +168,7 @@ class Ranker:
             cap=None,
             pool=self._ranking.pool,
             novelty=settings.diversity,
+            caps=exposure_caps(self._items, shop.head, rows[best], settings),
         )
         chosen[chosen >= 0] = best[chosen[chosen >= 0]]
         return up_sell_lists(shop, batch, names, found, parts, chosen, vectors)
@@ -185,3 +189,11 @@ class Ranker:
             batch.demoted[users, batch.anchors.categories[found.anchors]],
         )
         return found, parts
+
+
+def _wanted_mix(found: CrossCandidates, weight: float) -> Mix | None:
+    """Return the mix of categories that the user's interests lead to; None where it is not to count."""
+    if not weight:
+        return None
+    totals = found.totals[found.users]
+    return Mix(np.divide(found.associations, totals, out=np.zeros(len(totals)), where=totals > 0.0), weight)

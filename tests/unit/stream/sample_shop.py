@@ -14,7 +14,7 @@ from stream.agents.interest import InterestAgent
 from stream.bundles import FORMAT, DeltaMessage, encode
 from stream.demo.sample import DATA, load_sample
 from stream.demo.setup import categories_file
-from stream.encoding import load_encoders
+from stream.encoding import Encoders, load_encoders
 from stream.event_files import read_messages
 from stream.pipeline import Pipeline
 from stream.recommendations import Recommendation, decode
@@ -32,6 +32,7 @@ class SampleShop:
     """A pipeline at rest, and the loop that it belongs to."""
 
     pipeline: Pipeline
+    encoders: Encoders
     runner: asyncio.Runner
 
     @property
@@ -80,7 +81,7 @@ class SampleShop:
         changed = Settings(**{**self.settings.model_dump(exclude_defaults=True), **settings})
         store = copy.deepcopy(self.pipeline.store)
         assert isinstance(store, MemoryGraphStore)
-        other = _started(changed, self.runner, store)
+        other = started(changed, self.runner, store)
         for topic, logs in self.pipeline.log.topics.items():
             other.pipeline.log.topics[topic][:] = [list(log) for log in logs]
         for agent in other.pipeline.agents:
@@ -91,10 +92,11 @@ class SampleShop:
         return other
 
 
-def _started(settings: Settings, runner: asyncio.Runner, store: MemoryGraphStore) -> SampleShop:
-    ticks = count(AFTER)
-    pipeline = Pipeline(settings, load_encoders(settings.encoder), lambda: next(ticks), store, max_records=2000)
-    shop = SampleShop(pipeline, runner)
+def started(settings: Settings, runner: asyncio.Runner, store: MemoryGraphStore | None = None) -> SampleShop:
+    """Return an empty shop, or one that goes on with a store."""
+    ticks, encoders = count(AFTER), load_encoders(settings.encoder)
+    pipeline = Pipeline(settings, encoders, lambda: next(ticks), store, max_records=2000)
+    shop = SampleShop(pipeline, encoders, runner)
     shop.run(pipeline.start())
     return shop
 
@@ -108,7 +110,7 @@ def make_sample_shop(folder: Path, runner: asyncio.Runner) -> SampleShop:
             "worker": {"category_flush_seconds": 1e-9, "item_flush_seconds": 1e-9},
         }
     )
-    shop = _started(settings, runner, MemoryGraphStore())
+    shop = started(settings, runner)
     shop.send(settings.topics.catalogue, sample.catalogue)
     shop.drain()
     shop.send(settings.topics.interactions, read_messages(DATA / "events.csv.gz"))
