@@ -36,6 +36,8 @@ def give_places(
     taken = np.zeros(len(new), dtype=np.bool_)
     taken[chosen[already]] = True
     rest = np.flatnonzero(new & ~taken)
+    if not len(rest):
+        return
     order = rest[sort_order([found.users[rest], scores.max(initial=0) - scores[rest], ranks[rest]])]
     starts = group_starts(found.users[order])
     wanted = places - already.sum(axis=1)

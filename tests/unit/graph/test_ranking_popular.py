@@ -7,9 +7,12 @@ import numpy as np
 
 from graph.model import ItemRow, Level, Successor, SuccessorRecord
 from graph.ranking.associations import AssociationIndex
+from graph.ranking.cross_candidates import CrossCandidates
 from graph.ranking.items import ItemIndex
 from graph.ranking.newcomers import newcomer_rows
+from graph.ranking.places import give_places
 from graph.ranking.popular import WHOLE_SHOP, popular_lists
+from graph.ranking.steps import Steps
 from graph.settings import AssociationSettings
 
 DAY_MS = 86_400_000
@@ -92,3 +95,34 @@ def test_a_newcomer_is_new_for_a_while() -> None:
     items.upsert(ItemRow("second", category="A"), NOW + 31 * DAY_MS)
     rows = newcomer_rows(items, np.zeros(2), 30 * 86_400.0, 5.0, 10)
     assert [items.item_id(int(row)) for row in rows] == ["second"]
+
+
+def candidates(rows: list[int], associations: list[float]) -> CrossCandidates:
+    """Candidates of one user; the best interest leads somewhere with 1."""
+    none = np.zeros(len(rows), dtype=np.int64)
+    floats, steps = np.zeros(len(rows)), Steps(*(np.empty(0, dtype=np.int64),) * 5)  # type: ignore[arg-type]
+    strongest = np.array([1.0])
+    return CrossCandidates(
+        none, np.array(rows), none, np.array(associations), strongest, strongest, floats, none, none, none, steps
+    )
+
+
+def given(associations: list[float], chosen: list[int], newcomers: list[int], places: int = 1) -> list[int]:
+    """Candidates 0, 1, … of rows 0, 1, …, the first the best."""
+    places_chosen, size = np.array([chosen]), len(associations)
+    found, scores = candidates(list(range(size)), associations), np.arange(size, 0, -1)
+    give_places(places_chosen, found, scores, np.arange(size), np.array(newcomers), places, 0.25)
+    return [int(place) for place in places_chosen[0]]
+
+
+def test_the_last_place_goes_to_the_best_newcomer_that_fits() -> None:
+    assert given([1.0, 1.0, 0.1, 0.3, 0.9], [0, 1], [2, 3, 4]) == [0, 3]
+    assert given([1.0, 1.0, 0.3, 0.3], [0, 1], [2, 3], places=2) == [2, 3]
+    assert given([1.0, 1.0, 0.3], [0, 1, -1], [2]) == [0, 1, 2]
+
+
+def test_a_place_is_given_only_to_who_fits_and_has_none() -> None:
+    assert given([1.0, 1.0, 0.1], [0, 1], [2]) == [0, 1]
+    assert given([1.0, 1.0, 0.9], [0, 1], [1, 2]) == [0, 1]
+    assert given([1.0, 1.0, 0.9], [0, 1], []) == [0, 1]
+    assert given([1.0, 1.0, 0.9], [0, 1], [2], places=0) == [0, 1]

@@ -144,3 +144,8 @@ def test_popular_records_are_keyed_by_context_and_published_when_they_change(sam
     keys = [record.key.decode() for log in shop.pipeline.log.topics[topic] for record in log]
     assert {"shop", "category|Derived > Christmas", "category|Derived"} <= set(keys)
     shop.close()
+
+
+def test_no_list_is_of_one_category(sample_shop: SampleShop) -> None:
+    for record in sample_shop.published().values():
+        assert len({item.category for item in record.cross_sell}) > 1
