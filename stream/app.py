@@ -76,7 +76,7 @@ class Runtime(Service):
         super().__init__(**kwargs)
         self.parts = parts
         self.health = Health()
-        self._topics = TopicWatch(parts.settings, parts.facts)
+        self.topics = TopicWatch(parts.settings, parts.facts)
         self.endpoint = HealthServer(parts.settings.metrics, parts.metrics, self.health)
         self.apps: list[BatchApp] = []
         self.lock: InstanceLock | None = None
@@ -126,7 +126,7 @@ class Runtime(Service):
 
     async def _mind_topics(self) -> None:
         """End the process when a topic was made again under us; a new one learns its id and decides what it means."""
-        if changed := await asyncio.to_thread(self._topics.made_again):
+        if changed := await asyncio.to_thread(self.topics.made_again):
             await self.crash(TopicsMadeAgain(f"deleted and made again while we ran: {', '.join(changed)}"))
 
     async def _answers(self, question: Any) -> bool:
@@ -217,7 +217,8 @@ def build_worker(
     for role in roles:
         handler = build_handler(role, parts)
         instance_id = lock.instance_id(role.value) if lock else None
-        apps.append(BatchApp(role.value, handler, settings, instance_id, parts.facts.ids[handler.topic]))
+        topic_id = parts.facts.ids[handler.topic]
+        apps.append(BatchApp(role.value, handler, settings, instance_id, topic_id, runtime.topics.was_made_again))
     for app in apps:
         app.finalize()
     runtime.apps.extend(apps)

@@ -55,7 +55,10 @@ def configure_logging(settings: LogSettings) -> None:
     root.handlers[:] = [handler]
     root.setLevel(settings.level.upper())
     for name in ("faust", "mode", "aiokafka", "neo4j", "transformers", "urllib3"):
-        logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
+        library = logging.getLogger(name)
+        library.setLevel(max(logging.WARNING, root.level))
+        library.handlers.clear()  # transformers, once imported, writes past us
+        library.propagate = True
 
 
 def _take_extra(_: Any, __: str, event: dict[str, Any]) -> dict[str, Any]:

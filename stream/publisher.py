@@ -162,8 +162,11 @@ class Publisher:
                     raise BrokerUnavailable(
                         f"no delivery for {self._settings.worker.patience_seconds:.0f} s"
                     ) from error
-                self._metrics.waits.labels("kafka").inc()
-                log.warning("broker_away", extra={"error": repr(error)})
+                if isinstance(error, Overslept):
+                    log.warning("overslept", extra={"messages": len(messages)})
+                else:
+                    self._metrics.waits.labels("kafka").inc()
+                    log.warning("broker_away", extra={"error": repr(error)})
                 await asyncio.sleep(_RETRY_SECONDS)
                 await self._renew(producer)
                 if again is not None:
