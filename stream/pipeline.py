@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from aiokafka import ConsumerRecord
+from aiokafka.errors import MessageSizeTooLargeError
 
 from encoders.device import EncoderThread
 from graph.memory_store import MemoryGraphStore
@@ -25,6 +26,7 @@ from stream.partitioning import partition_of
 from stream.publisher import Outgoing
 from stream.refresher import Refresher
 from stream.settings import Settings
+from stream.topics import MAX_MESSAGE_BYTES
 
 _MORE_ROUNDS_THAN_ANY_LOG_NEEDS = 1_000_000
 
@@ -40,8 +42,10 @@ class Log:
         self._next: defaultdict[str, int] = defaultdict(int)
 
     async def publish(self, messages: Sequence[Outgoing]) -> None:
-        """Append every message; see :class:`stream.publisher.Publishes`."""
+        """Append every message; see :class:`stream.publisher.Publishes`. Raises MessageSizeTooLargeError likewise."""
         for message in messages:
+            if len(message.key or b"") + len(message.value or b"") > MAX_MESSAGE_BYTES:
+                raise MessageSizeTooLargeError(f"{len(message.value or b'')} bytes for {message.topic}")
             self.append(message.topic, message.key, message.value, message.partition, message.headers)
 
     def append(
