@@ -22,7 +22,7 @@ from stream.encoding import Encoders
 from stream.knowledge import Knowledge
 from stream.metrics import Metrics
 from stream.originals import unappliable
-from stream.partitioning import partition_of
+from stream.partitioning import partition_of_bytes
 from stream.publisher import Outgoing
 from stream.refresher import Refresher
 from stream.settings import Settings
@@ -63,7 +63,7 @@ class Log:
             if key is None:
                 partition = self._next[topic] = (self._next[topic] + 1) % len(logs)
             else:
-                partition = partition_of(key.decode(), len(logs))
+                partition = partition_of_bytes(key, len(logs))
         at = self._clock() if timestamp is None else timestamp
         sizes = len(key or b""), len(value or b"")
         record = ConsumerRecord(topic, partition, len(logs[partition]), at, 0, key, value, None, *sizes, tuple(headers))
