@@ -10,7 +10,7 @@ import structlog
 from stream.settings import LogSettings
 
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
-_NOISY = {"aiokafka": 5.0, "faust": 5.0, "mode": 5.0}
+_NOISY = dict.fromkeys(("aiokafka", "faust", "mode", "neo4j"), 60.0)
 """Loggers that repeat themselves every few milliseconds while a server is away -> seconds between equal lines."""
 
 

@@ -10,6 +10,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 
 from graph.failpoints import failpoint
+from stream.absence import Absence
 from stream.kafka_config import aiokafka_config
 from stream.metrics import Metrics
 from stream.settings import Settings
@@ -57,6 +58,7 @@ class Publisher:
         self._settings = settings
         self._metrics = metrics
         self._producer: AIOKafkaProducer | None = None
+        self._absence = Absence("broker", log)
 
     def _new_producer(self) -> AIOKafkaProducer:
         options: dict[str, Any] = aiokafka_config(self._settings)
@@ -96,6 +98,7 @@ class Publisher:
         while True:
             try:
                 await self._send_all(messages)
+                self._absence.over()
                 return
             except MessageSizeTooLargeError:
                 raise
@@ -105,7 +108,7 @@ class Publisher:
                         f"no delivery for {self._settings.worker.patience_seconds:.0f} s"
                     ) from error
                 self._metrics.waits.labels("kafka").inc()
-                log.warning("broker_away", extra={"error": repr(error)})
+                self._absence.noted(repr(error))
                 await asyncio.sleep(_RETRY_SECONDS)
                 await self._renew()
 
