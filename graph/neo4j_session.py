@@ -8,9 +8,10 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any, LiteralString, TypeVar
 
-from neo4j import AsyncDriver, AsyncGraphDatabase, AsyncManagedTransaction, AsyncSession, unit_of_work
+from neo4j import AsyncDriver, AsyncGraphDatabase, AsyncManagedTransaction, AsyncSession, TrustCustomCAs, unit_of_work
 from neo4j.exceptions import (
     AuthError,
     ClientError,
@@ -55,13 +56,25 @@ _OVERTAKEN_ATTEMPTS = 5
 
 
 class Neo4jSession:
-    """Runs statements and transactions on one database. Belongs to the event loop that called :meth:`open`."""
+    """Runs statements and transactions on one database. Belongs to the event loop that called :meth:`open`.
 
-    def __init__(self, uri: str, user: str, password: str, database: str, timeout_seconds: float) -> None:
+    ``ca_file``: whom to trust instead of the system's authorities, with a ``+s`` scheme.
+    """
+
+    def __init__(
+        self,
+        uri: str,
+        user: str,
+        password: str,
+        database: str,
+        timeout_seconds: float,
+        ca_file: Path | None = None,
+    ) -> None:
         self._uri = uri
         self._auth = (user, password)
         self._database = database
         self._timeout_seconds = timeout_seconds
+        self._ca_file = ca_file
         self._driver: AsyncDriver | None = None
 
     async def open(self, patience_seconds: float) -> None:
@@ -74,8 +87,10 @@ class Neo4jSession:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + patience_seconds
         async with self._bounded(patience_seconds):
+            uri, transport = self._transport()
             self._driver = AsyncGraphDatabase.driver(
-                self._uri,
+                uri,
+                **transport,
                 auth=self._auth,
                 max_connection_pool_size=_POOL_SIZE,
                 max_transaction_retry_time=self._timeout_seconds,
@@ -98,6 +113,15 @@ class Neo4jSession:
                 await self.close()
                 raise
             await asyncio.sleep(_START_RETRY_SECONDS)
+
+    def _transport(self) -> tuple[str, dict[str, Any]]:
+        if self._ca_file is None:
+            return self._uri, {}
+        # The driver takes authorities of one's own only beside a scheme that does not speak of encryption.
+        return self._uri.replace("+s://", "://", 1), {
+            "encrypted": True,
+            "trusted_certificates": TrustCustomCAs(str(self._ca_file)),
+        }
 
     async def close(self) -> None:
         """Close every connection. Does nothing when there are none."""
