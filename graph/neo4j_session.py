@@ -87,7 +87,7 @@ class Neo4jSession:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + patience_seconds
         async with self._bounded(patience_seconds):
-            uri, transport = self._transport()
+            uri, transport = transport_of(self._uri, self._ca_file)
             self._driver = AsyncGraphDatabase.driver(
                 uri,
                 **transport,
@@ -113,15 +113,6 @@ class Neo4jSession:
                 await self.close()
                 raise
             await asyncio.sleep(_START_RETRY_SECONDS)
-
-    def _transport(self) -> tuple[str, dict[str, Any]]:
-        if self._ca_file is None:
-            return self._uri, {}
-        # The driver takes authorities of one's own only beside a scheme that does not speak of encryption.
-        return self._uri.replace("+s://", "://", 1), {
-            "encrypted": True,
-            "trusted_certificates": TrustCustomCAs(str(self._ca_file)),
-        }
 
     async def close(self) -> None:
         """Close every connection. Does nothing when there are none."""
@@ -189,6 +180,19 @@ class Neo4jSession:
             raise _meaning(error, self._database) from error
         except DriverError as error:
             raise StoreError(f"the driver failed: {error}") from error
+
+
+def transport_of(uri: str, ca_file: Path | None) -> tuple[str, dict[str, Any]]:
+    """Return the address and the options with which the driver trusts the authorities of ``ca_file`` alone.
+
+    It takes authorities of one's own only beside a scheme that does not speak of encryption.
+    """
+    if ca_file is None:
+        return uri, {}
+    return uri.replace("+s://", "://", 1), {
+        "encrypted": True,
+        "trusted_certificates": TrustCustomCAs(str(ca_file)),
+    }
 
 
 async def run(transaction: AsyncManagedTransaction, query: LiteralString, **parameters: object) -> Rows:
