@@ -9,6 +9,7 @@ from confluent_kafka import Message as Delivered
 
 from stream.kafka_config import confluent_config
 from stream.settings import Settings
+from stream.topics import MAX_MESSAGE_BYTES
 from tests.integration.shop import DAY_MS, Message
 
 Place = tuple[int, int]
@@ -41,7 +42,14 @@ def produce_placed(settings: Settings, messages: Iterable[Sendable], seed: int) 
     """Produce each message to whatever partition chance chooses, in order; return where each ended up."""
     dice = random.Random(seed)
     topic, partitions = settings.topics.interactions, settings.topics.partitions
-    producer = Producer({**confluent_config(settings), "enable.idempotence": True, "linger.ms": 20})
+    producer = Producer(
+        {
+            **confluent_config(settings),
+            "enable.idempotence": True,
+            "linger.ms": 20,
+            "message.max.bytes": MAX_MESSAGE_BYTES,
+        }
+    )
     places: dict[Place, Sendable] = {}
 
     def place_of(message: Sendable) -> Callable[[KafkaError | None, Delivered], None]:
