@@ -14,6 +14,7 @@ from mode import Service
 
 from encoders.device import EncoderThread
 from graph.store import GraphStore, Unavailable
+from stream.absence import Absence
 from stream.agents.association import AssociationAgent
 from stream.agents.catalogue import CatalogueAgent
 from stream.agents.intake import IntakeAgent
@@ -80,6 +81,7 @@ class Runtime(Service):
         self.endpoint = HealthServer(parts.settings.metrics, parts.metrics, self.health)
         self.apps: list[BatchApp] = []
         self.lock: InstanceLock | None = None
+        self._absences = {server: Absence(server, log) for server in ("kafka", "store")}
 
     async def on_start(self) -> None:
         """Connect everything; replicas are read to their ends before any agent sees a record."""
@@ -116,8 +118,8 @@ class Runtime(Service):
             self.health.ready["assigned"] = all(app.assigned_once for app in self.apps)
             if now - asked_at >= _PING_SECONDS:
                 asked_at = now
-                self.health.ready["store"] = await self._answers(self.parts.store.ping())
-                self.health.ready["kafka"] = await self._answers(self.parts.publisher.ping())
+                self.health.ready["store"] = await self._answers("store", self.parts.store.ping())
+                self.health.ready["kafka"] = await self._answers("kafka", self.parts.publisher.ping())
                 await self._mind_topics()
             for replica in (self.parts.items, self.parts.associations):
                 if replica.failure is not None:
@@ -129,11 +131,13 @@ class Runtime(Service):
         if changed := await asyncio.to_thread(self.topics.made_again):
             await self.crash(TopicsMadeAgain(f"deleted and made again while we ran: {', '.join(changed)}"))
 
-    async def _answers(self, question: Any) -> bool:
+    async def _answers(self, server: str, question: Any) -> bool:
         try:
             await asyncio.wait_for(question, timeout=_PING_SECONDS)
-        except (Unavailable, KafkaError, OSError, TimeoutError):
+        except (Unavailable, KafkaError, OSError, TimeoutError) as error:
+            self._absences[server].noted(repr(error))
             return False
+        self._absences[server].over()
         return True
 
 
