@@ -39,13 +39,17 @@ class Bundle(msgspec.Struct, frozen=True, array_like=True):
 
 
 class ItemRecord(msgspec.Struct, frozen=True, array_like=True):
-    """An item on the compacted items topic. ``vector`` is float16 little-endian, empty until it is encoded."""
+    """An item on the compacted items topic. ``vector`` is float16 little-endian, empty until it is encoded.
+
+    ``since``: when the item's first row came (ms), if the shop had associations by then; 0 for those there before.
+    """
 
     format: int
     row: ItemRow
     text_model: str = ""
     text_hash: bytes = b""
     vector: bytes = b""
+    since: int = 0
 
 
 class DeltaMessage(msgspec.Struct, frozen=True, array_like=True):

@@ -65,7 +65,7 @@ class Knowledge:
             return
         known = item_id in self.records
         self.records[item_id] = record
-        row = self.items.upsert(record.row)
+        row = self.items.upsert(record.row, record.since)
         if record.vector:
             self._cleared.discard(row)
             self._new_vectors[row] = np.frombuffer(record.vector, dtype="<f2").astype(np.float32)

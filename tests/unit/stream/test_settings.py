@@ -158,9 +158,9 @@ def test_plaintext_neo4j_on_an_ipv6_loopback_is_allowed() -> None:
     check_security(Settings(neo4j=Neo4jSettings(uri="bolt://[::1]:7687")))
 
 
-def test_the_table_has_eight_topics_with_names_from_the_settings() -> None:
+def test_the_table_has_ten_topics_with_names_from_the_settings() -> None:
     table = TopicSettings(interactions="a.b", partitions=3).table()
-    assert len({topic.name for topic in table}) == 8
+    assert len({topic.name for topic in table}) == 10
     assert {topic.partitions for topic in table} == {3}
     assert next(topic for topic in table if topic.role == "interactions").name == "a.b"
 
