@@ -1,19 +1,17 @@
 """From settings to encoders: the one place that knows which implementation stands behind which name."""
 
 import logging
-from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from encoders.base import EncoderError, TextEncoder, UserEncoder
-from encoders.card import read_card, read_format
+from encoders.base import EncoderError, TextEncoder
+from encoders.card import read_card
 from encoders.categories import CategoriesCard, DerivedCategories
 from encoders.device import CPU, Device
 from encoders.hashing import HashingTextEncoder
-from encoders.items import ItemMatrix
 from encoders.projection import ItemProjection, ProjectionCard
 from encoders.settings import EncoderSettings, TextEncoderName
 from encoders.text import TransformersTextEncoder
-from encoders.user import decay
+from encoders.user.model import PROJECTION_WEIGHTS, UserModel, load_user_model, untrained
 
 logger = logging.getLogger(__name__)
 
@@ -21,11 +19,6 @@ DATA = Path(__file__).parent / "data"
 SHIPPED_PROJECTION = DATA / "minilm-projection.safetensors"
 SHIPPED_CATEGORIES = DATA / "online-retail-categories.safetensors"
 """Fit for gifts and household goods, to be tried out; a shop makes its own with ``interestream train categories``."""
-
-USER_WEIGHTS = "model.safetensors"
-
-USER_ENCODERS: Mapping[str, Callable[[Path, ItemMatrix], UserEncoder]] = {decay.FORMAT: decay.DecayUserEncoder.load}
-"""Loader of each format of trained user encoders."""
 
 
 def load_text_encoder(settings: EncoderSettings, device: Device = CPU) -> TextEncoder:
@@ -51,17 +44,19 @@ def load_projection(text_encoder: TextEncoder, file: Path | None = None) -> Item
     return ItemProjection.unfitted(text_encoder.dimensions)
 
 
-def load_user_encoder(settings: EncoderSettings, matrix: ItemMatrix) -> UserEncoder:
-    """Load the trained user encoder of ``encoder.user_model_dir``, or the untrained ``decay``. Raises EncoderError."""
-    if settings.user_model_dir is None:
-        return decay.DecayUserEncoder(matrix)
-    path = settings.user_model_dir / USER_WEIGHTS
-    found = read_format(path)
-    if found not in USER_ENCODERS:
+def load_user(settings: EncoderSettings, text_encoder: TextEncoder, device: Device = CPU) -> UserModel:
+    """Load the trained model of ``encoder.user_model_dir``, or the untrained ``decay``, over an empty item matrix.
+
+    Raises EncoderError.
+    """
+    folder, chosen = settings.user_model_dir, settings.projection_file
+    if folder is None:
+        return untrained(load_projection(text_encoder, chosen), device)
+    if chosen is not None and (folder / PROJECTION_WEIGHTS).is_file():
         raise EncoderError(
-            f"encoder.user_model_dir: the format of {path} is {found!r}, this version reads {sorted(USER_ENCODERS)}"
+            f"encoder.projection_file is {chosen}, but the model in {folder} has its own projection; unset the former"
         )
-    return USER_ENCODERS[found](path, matrix)
+    return load_user_model(folder, text_encoder.model, device, load_projection(text_encoder, chosen))
 
 
 def load_categories(settings: EncoderSettings, text_encoder: TextEncoder) -> DerivedCategories | None:

@@ -59,9 +59,9 @@ class ItemProjection:
         check_shapes(path, tensors, {"mean": (d_text,), "matrix": (d_text, ITEM_DIMENSIONS)})
         return cls(f"{path.stem}/{card.revision}", tensors["mean"], tensors["matrix"])
 
-    def save(self, path: Path, card: ProjectionCard) -> None:
-        """Write the projection and its card."""
-        write_weights(path, {"mean": self.mean, "matrix": self.matrix}, card)
+    def save(self, path: Path, card: ProjectionCard) -> str:
+        """Write the projection and its card; return its revision."""
+        return write_weights(path, {"mean": self.mean, "matrix": self.matrix}, card)
 
     @classmethod
     def unfitted(cls, text_dimensions: int) -> Self:
