@@ -3,14 +3,16 @@
 import numpy as np
 import torch
 
-from encoders.base import FloatArray
+from encoders.base import FloatArray, IntArray
 from encoders.heads import Task
 from encoders.training.events import Histories
 from encoders.training.learner import Learner
 from encoders.training.parts import Cases
+from encoders.training.propagated import Interests, propagated
 from encoders.training.ranking import ranking_metrics, target_ranks
 from encoders.training.samples import history_before
 from encoders.training.tasks import Targets
+from encoders.user.propagation import ALPHA
 
 STEP_USERS = 1024
 
@@ -30,13 +32,33 @@ def user_vectors(learner: Learner, histories: Histories, cases: Cases) -> FloatA
 
 def judge(learner: Learner, histories: Histories, cases: Cases, repeats: bool, k: int = 10) -> dict[str, float]:
     """Return HR@k, NDCG@k and MRR of the next item. Without ``repeats``, what a user had is not ranked."""
-    users = user_vectors(learner, histories, cases)
+    return _ranked(user_vectors(learner, histories, cases), learner.all_items(), histories, cases, repeats, k)
+
+
+def judge_propagation(
+    learner: Learner,
+    histories: Histories,
+    cases: Cases,
+    repeats: bool,
+    categories: IntArray,
+    interests: Interests,
+    k: int = 10,
+) -> dict[str, float]:
+    """Return HR@k and NDCG@k of the next item after propagation, whose share of the users' vectors is ``ALPHA``."""
+    users, items = user_vectors(learner, histories, cases), learner.all_items()
+    moved = propagated(users, items, categories, histories, cases, interests, ALPHA)
+    figures = _ranked(moved, items, histories, cases, repeats, k)
+    return {f"{name}_propagated": value for name, value in figures.items()}
+
+
+def _ranked(
+    users: FloatArray, items: FloatArray, histories: Histories, cases: Cases, repeats: bool, k: int
+) -> dict[str, float]:
     excluded = None
     if not repeats:
         starts = histories.starts[cases.users]
         excluded = [histories.items[first:place] for first, place in zip(starts, cases.places, strict=True)]
-    ranks = target_ranks(users, learner.all_items(), histories.items[cases.places], excluded)
-    return ranking_metrics(ranks, k)
+    return ranking_metrics(target_ranks(users, items, histories.items[cases.places], excluded), k)
 
 
 def judge_heads(

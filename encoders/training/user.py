@@ -13,10 +13,11 @@ from encoders.heads import Task
 from encoders.projection import ItemProjection
 from encoders.training.events import Histories, TrainingItems
 from encoders.training.fit import Fitted, Judge, Watcher, fit
-from encoders.training.judge import judge, judge_heads
+from encoders.training.judge import judge, judge_heads, judge_propagation
 from encoders.training.learner import Learner, Teacher
 from encoders.training.options import EncoderName, TrainingOptions
 from encoders.training.parts import HoldOut, divide, repeats
+from encoders.training.propagated import Interests
 from encoders.training.start import ItemStart, start_items
 from encoders.training.tasks import CheaperItems, find_targets
 from encoders.user.decay import HALF_LIVES_POSITIONS, DecayNetwork
@@ -69,8 +70,13 @@ class UserTraining:
         self._checkpoints = checkpoints
         self._watcher = watcher or Watcher()
 
-    def run(self, histories: Histories, hold_out: HoldOut, refit: Refit) -> TrainedUser:
-        """Select, judge, fit again. Raises EncoderError when there is too little to learn from."""
+    def run(
+        self, histories: Histories, hold_out: HoldOut, refit: Refit, interests: Interests | None = None
+    ) -> TrainedUser:
+        """Select, judge, fit again. With the graph's ``interests``, propagation is judged besides.
+
+        Raises EncoderError when there is too little to learn from.
+        """
         options = self._options
         parts = divide(histories, hold_out)
         again = repeats(parts.before_validation)
@@ -80,10 +86,13 @@ class UserTraining:
         )
         metrics = {"epochs": float(chosen.best_epoch), "repeats": float(again)}
         metrics |= _named("validation", chosen.figures[chosen.best_epoch - 1])
-        metrics |= _named("test", judge(chosen.learner, histories, parts.test, again))
-        metrics |= _named(
-            "test", judge_heads(chosen.learner, histories, parts.test, find_targets(histories, self._items), tasks)
-        )
+        targets = find_targets(histories, self._items)
+        for name, learner in (("untrained_test", untrained_learner(start)), ("test", chosen.learner)):
+            metrics |= _named(name, judge(learner, histories, parts.test, again))
+            if interests is not None:
+                hop = judge_propagation(learner, histories, parts.test, again, self._items.categories, interests)
+                metrics |= _named(name, hop)
+        metrics |= _named("test", judge_heads(chosen.learner, histories, parts.test, targets, tasks))
         if refit is not Refit.NONE:
             past = histories if refit is Refit.ALL else parts.before_test
             chosen, start, tasks = self._fit(refit.value, past, chosen.best_epoch, None)
@@ -122,6 +131,11 @@ class UserTraining:
             digest.update(np.ascontiguousarray(array).tobytes())
         digest.update(self._items.categories.tobytes())
         return digest.hexdigest()[:12]
+
+
+def untrained_learner(start: ItemStart) -> Learner:
+    """Return what serves without training: the texts' vectors alone, mixed by the default half-lives."""
+    return Learner(DecayNetwork(), ItemStart(start.projection, start.texts, np.zeros_like(start.deltas))).eval()
 
 
 def new_network(options: TrainingOptions, histories: Histories) -> UserNetwork:

@@ -18,8 +18,10 @@ from encoders.training.events import TrainingItems, build_histories
 from encoders.training.fit import Watcher
 from encoders.training.options import EncoderName, TrainingOptions
 from encoders.training.parts import HoldOut
+from encoders.training.propagated import Interests
 from encoders.training.user import Refit, UserTraining
 from encoders.user.model import save_user_model
+from graph.settings import InterestSettings
 from stream.commands.console import ExitCode, fail, print_json, progress_bar, read_settings
 from stream.event_files import EventFileError, count_hint
 from stream.settings import Settings
@@ -86,7 +88,7 @@ def user(
         histories = build_histories(interactions, {item: row for row, item in enumerate(catalogue.ids)})
         with EpochBars() as bars:
             training = UserTraining(catalogue, text.model, load_projection(text), options, folder, bars)
-            trained = training.run(histories, hold_out, refit)
+            trained = training.run(histories, hold_out, refit, interests_of(settings.graph.interest))
     except EncoderError as error:
         fail(str(error), ExitCode.FAILED)
     metrics = {"users": float(histories.users), "interactions": float(len(histories)), **trained.metrics}
@@ -103,6 +105,17 @@ def user(
         )
     else:
         typer.echo(_text(out, name, metrics))
+
+
+def interests_of(settings: InterestSettings) -> Interests:
+    """Return how the graph weighs interactions, to judge propagation with."""
+    weights = {
+        "click": settings.click_weight,
+        "view": settings.view_weight,
+        "add_to_cart": settings.add_to_cart_weight,
+        "purchase": settings.purchase_weight,
+    }
+    return Interests(weights, settings.half_life_seconds)
 
 
 def read_shop_items(
