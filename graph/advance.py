@@ -3,10 +3,10 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from graph.interest import CategoryOf, category_in_state, fold_items
+from graph.interest import CategoryOf, category_in_state, fold_items, unresolved_items
 from graph.model import Interaction
 from graph.settings import GraphSettings
-from graph.state import UserState, add_interaction, settle, trim_history
+from graph.state import HistoryEntry, UserState, add_interaction, settle, trim_history
 from graph.transitions import Delta, sequence_deltas, sequences
 
 
@@ -38,13 +38,29 @@ def advance(
             duplicates += 1
     settle(state, settings.interest)
     for entry in state.history:
-        category = category_in_state(state, entry.item_id, category_of)
-        # An item that was folded away has no opinion any more: its entries keep the category they had.
-        if category is not None or entry.item_id in state.items:
-            entry.category = category
+        entry.category = _category_now(state, entry, category_of)
     fold_items(state, category_of, settings.interest)
     after = sequences(state.history)
     length = len(state.history)
     trim_history(state, settings.interest)
     kept = after if len(state.history) == length else sequences(state.history)
     return Advance(applied, duplicates, sequence_deltas(before, after, kept, settings.association))
+
+
+def awaited_items(state: UserState, category_of: CategoryOf) -> list[str]:
+    """Return the items for whose sake a refresh of the user is due now, or once the catalogue has spoken.
+
+    Items that the catalogue has given no category yet; and items of the history whose transitions were counted under
+    another category than today's, which is so when the state was loaded and not advanced. Ordered, each once.
+    """
+    awaited = dict.fromkeys(unresolved_items(state, category_of))
+    for entry in state.history:
+        if entry.category != _category_now(state, entry, category_of):
+            awaited[entry.item_id] = None
+    return list(awaited)
+
+
+def _category_now(state: UserState, entry: HistoryEntry, category_of: CategoryOf) -> str | None:
+    category = category_in_state(state, entry.item_id, category_of)
+    # An item that was folded away has no opinion any more: its entries keep the category they had.
+    return entry.category if category is None and entry.item_id not in state.items else category

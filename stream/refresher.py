@@ -10,8 +10,9 @@ import numpy as np
 from encoders.base import FloatArray, HistoryBatch, IntArray, UserEncoder
 from encoders.device import EncoderThread
 from encoders.user.propagation import propagate
+from graph.advance import awaited_items
 from graph.failpoints import failpoint
-from graph.interest import touches, unresolved_items
+from graph.interest import touches
 from graph.model import Interest
 from graph.ranking.lists import UserLists
 from graph.ranking.profile import UserProfile
@@ -19,7 +20,7 @@ from graph.ranking.ranker import Ranker
 from graph.settings import GraphSettings
 from graph.state import encode_state
 from graph.store import UserWrite
-from stream.knowledge import Knowledge
+from stream.knowledge import EVERY_ITEM, Knowledge
 from stream.listing import encode_lists
 from stream.metrics import Metrics
 from stream.microbatch import history_batch, profile_of
@@ -39,8 +40,13 @@ class RefreshedUser:
     user: CachedUser
     interests: list[Interest]
     lists: UserLists
-    unresolved: list[str]
+    awaited: list[str]
     model: str
+
+    @property
+    def waits_for(self) -> list[str]:
+        """Items whose catalogue row makes a refresh due; any item, while there is nothing to list."""
+        return self.awaited if self.lists.cross_sell else [*self.awaited, EVERY_ITEM]
 
     def write(self, waiting_at: str | None) -> UserWrite:
         """Return the absolute values for the store. ``waiting_at``: the ledger key while the user waits, or None."""
@@ -98,6 +104,8 @@ class Refresher:
             profiles = [profile_of(user, items.category_of, self._settings) for user in users]
             batch = history_batch(profiles, items.row)
             edges = _interest_edges(profiles, items.categories.get, self._settings)
+            # Of this moment, like the profiles: a row that arrives while the encoder works ends the wait, not hides it.
+            awaited = [awaited_items(user.state, items.category_of) for user in users]
         with self._metrics.stage.labels("interest", "encode").time():
             rows, vectors, cleared = self.knowledge.drain_vectors()
             encoded = await self._thread.run(
@@ -112,7 +120,9 @@ class Refresher:
             )
         failpoint("after_encode")
         with self._metrics.stage.labels("interest", "rank").time():
-            lists = self._ranker.rank(profiles, encoded.embeddings, encoded.item_vectors, encoded.nearest)
+            # Items may have come while the encoder worked: they have no vector yet, like those it did not know either.
+            item_vectors = _with_rows(encoded.item_vectors, len(items))
+            lists = self._ranker.rank(profiles, encoded.embeddings, item_vectors, encoded.nearest)
         refreshed = []
         for i, (user, profile) in enumerate(zip(users, profiles, strict=True)):
             user.version = max(user.version + 1, now)
@@ -120,8 +130,7 @@ class Refresher:
                 msgspec.structs.replace(interest, score=round(float(encoded.scores[i, j]), _SCORE_DIGITS))
                 for j, interest in enumerate(profile.interests[: self._settings.interest.max_edges])
             ]
-            missing = unresolved_items(user.state, items.category_of)
-            refreshed.append(RefreshedUser(user, shown, lists[i], missing, self._encoder.model))
+            refreshed.append(RefreshedUser(user, shown, lists[i], awaited[i], self._encoder.model))
         return refreshed
 
     def _encode(
@@ -148,20 +157,22 @@ class Refresher:
         _, nearest = matrix.topk(embeddings, min(_NEAREST, max(1, items)))
         scores = np.zeros(codes.shape, dtype=np.float32)
         scores[user, place] = np.einsum("ed,ed->e", embeddings[user], category_vectors[codes[user, place]])
-        item_vectors = matrix.vectors[:items]
-        if len(item_vectors) < items:  # the newest items have no vector yet
-            item_vectors = np.pad(item_vectors, ((0, items - len(item_vectors)), (0, 0)))
-        return _Encoded(embeddings, item_vectors, nearest, scores)
+        return _Encoded(embeddings, matrix.vectors[:items], nearest, scores)
 
 
 @dataclass(slots=True)
 class _Encoded:
-    """embeddings (U, d), item_vectors (n, d), nearest (U, k) rows, scores (U, C) cosines of the interests."""
+    """embeddings (U, d), item_vectors (at most n, d), nearest (U, k) rows, scores (U, C) cosines of the interests."""
 
     embeddings: FloatArray
     item_vectors: FloatArray
     nearest: IntArray
     scores: FloatArray
+
+
+def _with_rows(vectors: FloatArray, rows: int) -> FloatArray:
+    """Return (rows, d) float32, zeros where ``vectors`` ends."""
+    return vectors if len(vectors) >= rows else np.pad(vectors, ((0, rows - len(vectors)), (0, 0)))
 
 
 def _interest_edges(

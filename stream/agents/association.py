@@ -1,8 +1,9 @@
 """The association agent: deltas in; successor records on the compacted topic, and category edges in the graph, out.
 
 It owns the sources whose key hashes to its partitions, and is the only writer of edges that many users share.
-Category sources are written every second, item sources every ten; the ledger moves with the items, and each level
-remembers its own last causes, so that what is read again after a crash is applied to the one that lacks it.
+Category sources are written every second, item sources every ten, under load less often; the ledger moves with the
+items, and each level remembers its own last causes, so that what is read again after a crash is applied to the one
+that lacks it.
 """
 
 import logging
@@ -32,6 +33,10 @@ from stream.publisher import Outgoing
 
 log = logging.getLogger(__name__)
 
+_REST_PER_FLUSH = 3.0
+"""A flush is followed by this many times its own duration without one: under load it takes a quarter of the time."""
+_MOST_INTERVALS = 10.0
+"""Such a pause never lasts longer than so many of the level's intervals."""
 _REST_SECONDS = 2.0
 _SWEEP_SECONDS = 30.0
 """Confidence and lift of edges follow the totals: after so long without a delta, or at the latest after so long."""
@@ -57,7 +62,7 @@ class AssociationAgent(LedgeredAgent):
         self._pending: dict[Level, defaultdict[str, list[Delta]]] = {level: defaultdict(list) for level in Level}
         self._seen: dict[int, dict[str, int]] = {}
         self._read: dict[int, int] = {}
-        self._flushed_at = dict.fromkeys(Level, time.monotonic())
+        self._flush_at = {level: time.monotonic() + self._interval(level) for level in Level}
         self._last_delta = time.monotonic()
         self._swept_changes, self._swept_at = -1, time.monotonic()
         self._edges.clear()
@@ -66,11 +71,10 @@ class AssociationAgent(LedgeredAgent):
         """Take in deltas; write what is due. Returns the ledgers' offsets: they move with the item flush."""
         asked = self._take(records)
         now = time.monotonic()
-        worker = self.settings.worker
-        if asked or now - self._flushed_at[Level.ITEM] >= worker.item_flush_seconds:
+        if asked or now >= self._flush_at[Level.ITEM]:
             await self._flush(Level.CATEGORY)
             await self._flush(Level.ITEM)
-        elif now - self._flushed_at[Level.CATEGORY] >= worker.category_flush_seconds:
+        elif now >= self._flush_at[Level.CATEGORY]:
             await self._flush(Level.CATEGORY)
         if asked or now - self._last_delta > _REST_SECONDS or now - self._swept_at > _SWEEP_SECONDS:
             await self._sweep(force=asked)
@@ -112,12 +116,12 @@ class AssociationAgent(LedgeredAgent):
     # -- writing ----------------------------------------------------------------------------------------------------
 
     async def _flush(self, level: Level) -> None:
-        self._flushed_at[level] = time.monotonic()
+        started = time.monotonic()
+        self._flush_at[level] = started + self._interval(level)
         pending = self._pending[level]
         moved = [p for p in self._read if self._moves(p, level)]
         if not moved:
             return
-        started = time.monotonic()
         keys = sorted(pending)
         await self._load(keys)
         dropped = self._merge(pending)
@@ -140,6 +144,9 @@ class AssociationAgent(LedgeredAgent):
         self._pending[level] = defaultdict(list)
         with self.metrics.stage.labels(self.role, "publish").time():
             await self._publish(keys, moves)
+        ended = time.monotonic()
+        rest = min(_REST_PER_FLUSH * (ended - started), _MOST_INTERVALS * self._interval(level))
+        self._flush_at[level] = max(self._flush_at[level], ended + rest)
         log.info(
             "batch",
             extra={
@@ -147,9 +154,13 @@ class AssociationAgent(LedgeredAgent):
                 "of": level.value,
                 "sources": len(keys),
                 "edges": len(edges),
-                "seconds": round(time.monotonic() - started, 4),
+                "seconds": round(ended - started, 4),
             },
         )
+
+    def _interval(self, level: Level) -> float:
+        worker = self.settings.worker
+        return worker.category_flush_seconds if level is Level.CATEGORY else worker.item_flush_seconds
 
     def _moves(self, partition: int, level: Level) -> bool:
         behind = level is Level.ITEM and self._read[partition] != self.ledgers[partition].applied

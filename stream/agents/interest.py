@@ -13,7 +13,6 @@ from stream.agents.waiting import WaitingUsers
 from stream.batchpath import Records
 from stream.bundles import FORMAT, Bundle, DeltaMessage, decode_bundle, encode
 from stream.deadletter import parse_dead_letter
-from stream.knowledge import EVERY_ITEM
 from stream.ledgered import LedgeredAgent, Outbox, decode_outbox
 from stream.microbatch import Advanced, Part, Parts, Progress, advance_users, users_of
 from stream.partitioning import partition_of
@@ -132,8 +131,7 @@ class InterestAgent(LedgeredAgent):
         refreshed = await self.refresher.refresh(list(done.users.values()), self.clock())
         writes: list[UserWrite] = []
         for result in refreshed:
-            wants = result.unresolved if result.lists.cross_sell else [*result.unresolved, EVERY_ITEM]
-            key = self.ledger_key(done.partition_of[result.user.user_id]) if wants else None
+            key = self.ledger_key(done.partition_of[result.user.user_id]) if result.waits_for else None
             writes.append(result.write(key))
         messages = (
             self._delta_messages(done) if unsent is None else {p: list(box.messages) for p, box in unsent.items()}
@@ -155,8 +153,7 @@ class InterestAgent(LedgeredAgent):
         with self.metrics.stage.labels(self.role, "publish").time():
             await self.publish(outgoing, done.progress)
         for result in refreshed:
-            wants = result.unresolved if result.lists.cross_sell else [*result.unresolved, EVERY_ITEM]
-            self.waiting.set(result.user.user_id, done.partition_of[result.user.user_id], wants)
+            self.waiting.set(result.user.user_id, done.partition_of[result.user.user_id], result.waits_for)
         self._count(done, refreshed, refreshed_only=unsent is not None, started=started)
 
     async def _apply_users(self, commit: LedgerCommit, writes: Sequence[UserWrite]) -> None:

@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
-from graph.interest import unresolved_items
+from graph.advance import awaited_items
 from graph.state import decode_state
 from graph.store import GraphStore
 from stream.knowledge import EVERY_ITEM, Knowledge
@@ -39,7 +39,8 @@ class WaitingUsers:
         self._to_check.clear()
 
     def set(self, user_id: str, partition: int, items: Iterable[str]) -> None:
-        """Replace what a user waits for; a category that came meanwhile ends the wait at once."""
+        """Replace what a user, just refreshed, waits for; a category that came meanwhile ends the wait at once."""
+        self._due.pop(user_id, None)
         for item_id in self._items_of.pop(user_id, ()):
             waiting = self._by_item[item_id]
             waiting.discard(user_id)
@@ -73,7 +74,7 @@ class WaitingUsers:
         partition = int(key.rpartition("/")[2])
         for user_id, stored in (await patiently(lambda: store.load_users(page))).items():
             if user_id not in self._items_of:
-                missing = unresolved_items(decode_state(stored.state), self._knowledge.items.category_of)
+                missing = awaited_items(decode_state(stored.state), self._knowledge.items.category_of)
                 self.set(user_id, partition, missing or [EVERY_ITEM])
                 if not missing:
                     self._mark_due(user_id)

@@ -171,9 +171,6 @@ async def test_a_worker_that_dies_anywhere_leaves_no_difference(died_after: int)
     assert report.source.interactions == report.events["applied"] + report.events["duplicates"]
 
 
-@pytest.mark.xfail(
-    strict=True, reason="an outbox that is published again forgets that its users wait for the catalogue"
-)
 async def test_users_whose_outbox_is_published_again_still_wait_for_the_catalogue() -> None:
     """The catalogue comes between a worker's death and the next claim: category transitions must not be forgotten."""
     settings = shop_settings()
