@@ -84,7 +84,8 @@ class ItemProjection:
 
 def normalise(vectors: NDArray[np.floating]) -> FloatArray:
     """Return the rows at unit length, float32; rows that are zero, but for rounding, or not finite become zero."""
-    lengths = np.linalg.norm(vectors, axis=-1, keepdims=True)
+    with np.errstate(over="ignore"):  # then the length is infinite
+        lengths = np.linalg.norm(vectors, axis=-1, keepdims=True)
     known = np.isfinite(lengths) & (lengths > 1e-6)
     unit: FloatArray = np.where(known, vectors / np.where(known, lengths, 1), 0).astype(np.float32)
     return unit

@@ -3,7 +3,7 @@
 from enum import StrEnum
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, PositiveInt
 
 
 class TextEncoderName(StrEnum):
@@ -35,6 +35,9 @@ class EncoderSettings(BaseModel):
         None, description="Fitted projection of text vectors; the shipped one of the text model when unset."
     )
     user_model_dir: Path | None = Field(None, description="Folder of a trained user model; untrained decay when unset.")
+    user_model_watch_seconds: NonNegativeFloat = Field(
+        10.0, description="How often a worker looks for a new model in that folder; 0: only when it starts."
+    )
     derive_categories: bool = Field(
         True, description="Give items without any category a derived one; such categories are marked."
     )

@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass
 
-from encoders.base import TextEncoder, UserEncoder
+from encoders.base import TextEncoder
 from encoders.categories import DerivedCategories
 from encoders.device import Device, choose_device
 from encoders.factory import load_categories, load_text_encoder, load_user
-from encoders.items import ItemMatrix
 from encoders.settings import EncoderSettings
+from encoders.user.model import UserModel
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,8 +16,7 @@ class Encoders:
 
     device: Device
     text: TextEncoder
-    matrix: ItemMatrix
-    user: UserEncoder
+    user: UserModel
     categories: DerivedCategories | None
 
 
@@ -26,4 +25,4 @@ def load_encoders(settings: EncoderSettings) -> Encoders:
     device = choose_device(settings.device)
     text = load_text_encoder(settings, device)
     user = load_user(settings, text, device)
-    return Encoders(device, text, user.matrix, user.encoder, load_categories(settings, text))
+    return Encoders(device, text, user, load_categories(settings, text))

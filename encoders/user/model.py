@@ -7,10 +7,11 @@ be loaded.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 
 from encoders.base import KIND_CODES, EncoderError, FloatArray, UserEncoder
-from encoders.card import Card, read_format
+from encoders.card import Card, card_path, read_format
 from encoders.deltas import FORMAT as DELTAS_FORMAT
 from encoders.deltas import DeltasCard, ItemDeltas, save_deltas
 from encoders.device import Device
@@ -38,11 +39,12 @@ NETWORKS: Mapping[str, type[UserNetwork]] = {
 
 @dataclass(frozen=True, slots=True)
 class UserModel:
-    """What encodes users, and what it encodes them over."""
+    """What encodes users, and what it encodes them over. ``fingerprint``: see :func:`model_fingerprint`."""
 
     encoder: UserEncoder
     matrix: ItemMatrix
     heads: Heads
+    fingerprint: str = ""
 
     @property
     def name(self) -> str:
@@ -74,7 +76,7 @@ def load_user_model(folder: Path, text_model: str, device: Device, fallback: Ite
     fallback: the projection that serves a folder without one of its own. Raises EncoderError naming the file and what
     is wrong with it.
     """
-    path = folder / USER_WEIGHTS
+    path, fingerprint = folder / USER_WEIGHTS, model_fingerprint(folder)
     formats = {network.format: network for network in NETWORKS.values()}
     if (found := read_format(path)) not in formats:
         raise EncoderError(
@@ -95,7 +97,15 @@ def load_user_model(folder: Path, text_model: str, device: Device, fallback: Ite
         if wanted != revision:
             raise EncoderError(f"{folder / name} is {revision}, but {path} goes with {wanted}; copy all files again")
     matrix = ItemMatrix(projection, device, deltas=deltas)
-    return UserModel(NetworkUserEncoder(matrix, network, card.revision), matrix, heads)
+    return UserModel(NetworkUserEncoder(matrix, network, card.revision), matrix, heads, fingerprint)
+
+
+def model_fingerprint(folder: Path) -> str:
+    """Return what tells a folder's model from any other: its card names every file's revision. Empty without a card."""
+    try:
+        return sha256(card_path(folder / USER_WEIGHTS).read_bytes()).hexdigest()
+    except OSError:
+        return ""
 
 
 def save_user_model(folder: Path, parts: TrainedParts, card: Card) -> str:
