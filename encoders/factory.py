@@ -1,15 +1,19 @@
 """From settings to encoders: the one place that knows which implementation stands behind which name."""
 
 import logging
+from dataclasses import replace
 from pathlib import Path
+
+import torch
 
 from encoders.base import EncoderError, TextEncoder
 from encoders.card import read_card
 from encoders.categories import CategoriesCard, DerivedCategories
 from encoders.device import CPU, Device
+from encoders.fidelity import measure
 from encoders.hashing import HashingTextEncoder
 from encoders.projection import ItemProjection, ProjectionCard
-from encoders.settings import EncoderSettings, TextEncoderName
+from encoders.settings import EncoderSettings, Precision, TextEncoderName
 from encoders.text import TransformersTextEncoder
 from encoders.user.model import PROJECTION_WEIGHTS, UserModel, load_user_model, untrained
 
@@ -22,11 +26,41 @@ SHIPPED_CATEGORIES = DATA / "online-retail-categories.safetensors"
 
 
 def load_text_encoder(settings: EncoderSettings, device: Device = CPU) -> TextEncoder:
-    """Load the text encoder that the settings name. Takes seconds for transformers. Raises EncoderError."""
+    """Load the text encoder that the settings name. Takes seconds for transformers.
+
+    Another number type than float32 is measured first. Below the limits, ``auto`` falls back to float32 and says so;
+    one that was asked for by name is refused. Raises EncoderError.
+    """
     if settings.text is TextEncoderName.HASHING:
         return HashingTextEncoder()
+    precision = settings.text_precision
+    if precision is Precision.AUTO:
+        precision = Precision.BF16 if device.dtype is torch.bfloat16 else Precision.FP32
+    reference = _transformers(settings, device, Precision.FP32)
+    if precision is Precision.FP32:
+        return reference
+    candidate = _transformers(settings, device, precision)
+    fidelity = measure(reference, candidate, load_projection(reference))
+    where = f"{candidate.model} in {precision.value} on {device.torch_device}"
+    if fidelity.passes:
+        logger.info("%s serves: %s", where, fidelity)
+        return candidate
+    if settings.text_precision is Precision.AUTO:
+        logger.warning("%s is not near enough to fp32, which serves instead: %s", where, fidelity)
+        return reference
+    raise EncoderError(
+        f"encoder.text_precision: {where} is not near enough to fp32: {fidelity}; set it to auto, or to fp32"
+    )
+
+
+def _transformers(settings: EncoderSettings, device: Device, precision: Precision) -> TransformersTextEncoder:
+    dtype = torch.bfloat16 if precision is Precision.BF16 else torch.float32
     return TransformersTextEncoder(
-        settings.text_model_dir, device, batch_tokens=settings.text_batch_tokens, prefix=settings.text_prefix
+        settings.text_model_dir,
+        replace(device, dtype=dtype),
+        batch_tokens=settings.text_batch_tokens,
+        prefix=settings.text_prefix,
+        int8=precision is Precision.INT8,
     )
 
 

@@ -152,6 +152,7 @@ def build_parts(settings: Settings, facts: TopicFacts, store: GraphStore) -> Par
     """Load the encoders and put together what the roles share. Raises encoders.base.EncoderError."""
     encoders = load_encoders(settings.encoder)
     metrics = Metrics()
+    metrics.unknown_tokens.set_function(lambda: encoders.text.unknown_share)
     metrics.tell_model(encoders.text.model, encoders.user.name, str(encoders.device.torch_device))
     knowledge = Knowledge(encoders.user, settings.graph)
     topics = settings.topics
