@@ -38,7 +38,8 @@ _RETRY_GROWTH = 1.3  # the driver's 2.0 lets a writer that met two deadlocks wai
 _START_RETRY_SECONDS = 0.25
 _PING_SECONDS = 5.0
 _IDLE_CHECK_SECONDS = 5.0
-_POOL_SIZE = 16
+POOL_SIZE = 16
+"""Connections that a process has at most. Those that a busy moment opened stay open, idle, for the next one."""
 
 _AWAY = (ServiceUnavailable, SessionExpired, TransientError, DatabaseError, ConnectionPoolError)
 _OVERTAKEN = frozenset(
@@ -77,7 +78,7 @@ class Neo4jSession:
             self._driver = AsyncGraphDatabase.driver(
                 self._uri,
                 auth=self._auth,
-                max_connection_pool_size=_POOL_SIZE,
+                max_connection_pool_size=POOL_SIZE,
                 max_transaction_retry_time=self._timeout_seconds,
                 initial_retry_delay=_RETRY_SECONDS,
                 retry_delay_multiplier=_RETRY_GROWTH,

@@ -16,6 +16,7 @@ from graph.commit import (
 )
 from graph.failpoints import failpoint
 from graph.model import AssociationEdge, Family, ItemRow
+from graph.neo4j_plans import make_plans
 from graph.neo4j_session import Neo4jSession, run
 from graph.store import (
     CategoryView,
@@ -65,6 +66,7 @@ class Neo4jGraphStore:
     async def ensure_schema(self, partitions: Mapping[str, int]) -> None:
         """See the protocol."""
         await schema.ensure_schema(self._session, partitions)
+        await make_plans(self._session)
 
     # -- ledgers ------------------------------------------------------------------------------------------------------
 

@@ -223,12 +223,13 @@ class LedgeredAgent(ABC):
             self.metrics.ledger.labels(self.topic, p).set(row.applied)
 
     async def publish(self, messages: Sequence[Outgoing], partitions: Iterable[int]) -> None:
-        """Publish after a commit. If that took long, first make sure that the partitions are still ours."""
+        """Publish after a commit. Whenever that takes long, first make sure that the partitions are still ours."""
         if not messages:
             return
+        ours = list(partitions)
         if time.monotonic() - self._committed_at > _FRESH_COMMIT_SECONDS:
-            await self._check_owner(partitions)
-        await self.publisher.publish(messages)
+            await self._check_owner(ours)
+        await self.publisher.publish(messages, lambda: self._check_owner(ours))
         failpoint("after_publish")
 
     async def patiently(self, call: Callable[[], Awaitable[T]]) -> T:

@@ -5,7 +5,7 @@ is in Kafka, so batch borders, order and redelivery can be chosen at will.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 
 from aiokafka import ConsumerRecord
 
@@ -40,7 +40,7 @@ class Log:
         }
         self._next: defaultdict[str, int] = defaultdict(int)
 
-    async def publish(self, messages: Sequence[Outgoing]) -> None:
+    async def publish(self, messages: Sequence[Outgoing], again: Callable[[], Awaitable[None]] | None = None) -> None:
         """Append every message; see :class:`stream.publisher.Publishes`."""
         for message in messages:
             self.append(message.topic, message.key, message.value, message.partition, message.headers)

@@ -9,6 +9,7 @@ import os
 import sys
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import NoReturn
 
 from stream.settings import FAILPOINTS_VARIABLE, RESTARTS_VARIABLE
@@ -18,12 +19,21 @@ log = logging.getLogger(__name__)
 MOST_RESTARTS = 8
 WINDOW_SECONDS = 600.0
 _PAUSE_SECONDS = 1.0
+_STANDARD_ERROR = 2
 
 
 def restarts_before(environment: Mapping[str, str], now: float) -> list[float]:
     """Return the times (seconds since the epoch) of the restarts within the last ten minutes."""
     times = (float(text) for text in environment.get(RESTARTS_VARIABLE, "").split(",") if text)
     return [at for at in times if now - at < WINDOW_SECONDS]
+
+
+def inherit_nothing() -> None:
+    """Keep every descriptor but standard input and output out of the next program: librdkafka leaves its pipes open."""
+    for name in os.listdir("/dev/fd"):
+        with suppress(OSError):  # that of the listing itself is closed by now
+            if int(name) > _STANDARD_ERROR:
+                os.set_inheritable(int(name), False)
 
 
 def restart_in_place(code: int = 1) -> NoReturn:
@@ -37,5 +47,6 @@ def restart_in_place(code: int = 1) -> NoReturn:
     os.environ.pop(FAILPOINTS_VARIABLE, None)  # a fault that a test asked for happens once, not once per life
     log.warning("restarting", extra={"restarts": len(before) + 1})
     sys.stderr.flush()
+    inherit_nothing()
     time.sleep(_PAUSE_SECONDS * (1 + len(before)))  # what made us crash may need a moment
     os.execv(sys.executable, [sys.executable, "-m", "stream", *sys.argv[1:]])  # noqa: S606

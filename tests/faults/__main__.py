@@ -6,6 +6,7 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import date
 from pathlib import Path
 
 from stream.servers.maven import fetch_jars, jar_cache
@@ -39,6 +40,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--subject", default="", choices=["", *(subject.value for subject in Subject)])
     parser.add_argument("--folder", type=Path, default=ROOT / "var" / "faults", help="results, logs, servers' data")
     parser.add_argument("--plan", action="store_true", help="print the schedules and end")
+    parser.add_argument("--write", action="store_true", help="write the page from the results that are there and end")
     parser.add_argument("--page", type=Path, default=ROOT / "docs" / "reliability.md", help="the page to write into")
     return parser.parse_args(arguments)
 
@@ -97,6 +99,9 @@ def main(arguments: list[str]) -> int:
         return 0
     folder: Path = options.folder.resolve()
     folder.mkdir(parents=True, exist_ok=True)
+    if options.write:
+        write_page(options.page, read_results(folder))
+        return 0
     finished = {result["key"] for result in read_results(folder)}
     failed = 0
     with grounds_of(folder / f"servers-{os.getpid()}") as grounds:
@@ -109,7 +114,7 @@ def main(arguments: list[str]) -> int:
                 say(f"{where}: {reason}")
                 continue
             outcome = run(cycle, grounds, folder / cycle.key)
-            result = result_of(outcome)
+            result = result_of(outcome, date.today())
             append_result(folder, result)
             say(
                 f"{where}: {'passed' if outcome.passed else 'DIFFERS'}; lost {result['lost']}, doubled "

@@ -7,7 +7,7 @@ import shutil
 import threading
 import time
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from tests.faults.grounds import Grounds
@@ -16,6 +16,7 @@ from tests.faults.supervise import Crew
 from tests.integration.bolt_proxy import BoltProxy, Fate
 
 _FULL_SECONDS = 10.0
+_POSTPONED_SECONDS = 1.5
 
 
 class ThreadedProxy:
@@ -78,6 +79,9 @@ class Actions:
             self.last_end = time.monotonic()
         while self.blows and self.blows[0].at <= seconds:
             blow = self.blows.pop(0)
+            if blow.deed is Deed.FREEZE and not self.crew.freeze(f"worker-{blow.target}", blow.seconds):
+                self._postpone(blow, seconds + _POSTPONED_SECONDS)
+                continue
             undone = self._strike(blow)
             name = f"{blow.deed} {blow.target.partition(':')[0].rstrip('-0123456789')}".strip()
             self.done[name] = self.done.get(name, 0) + 1
@@ -102,9 +106,7 @@ class Actions:
             return server.start
         if blow.deed is Deed.FILL_DISK:
             return self._fill_disk(blow.target)
-        if blow.deed is Deed.FREEZE:
-            self.crew.freeze(f"worker-{blow.target}", blow.seconds)
-        elif blow.deed is Deed.CUT_COMMIT and self.proxy is not None:
+        if blow.deed is Deed.CUT_COMMIT and self.proxy is not None:
             self.proxy.cut(blow.target)
         elif blow.deed is Deed.HALF_OPEN and self.proxy is not None:
             self.proxy.freeze()
@@ -115,6 +117,9 @@ class Actions:
             for name in [name for name in self.crew.places if name.partition(":")[0] == blow.target]:
                 self.crew.dismiss(name)
         return None
+
+    def _postpone(self, blow: Blow, at: float) -> None:
+        self.blows = sorted([*self.blows, replace(blow, at=at)], key=lambda blow: blow.at)
 
     def _fill_disk(self, target: str) -> Callable[[], None]:
         """Fill the file system that holds a server's folder to its last byte."""

@@ -5,9 +5,9 @@ from pathlib import Path
 
 LIBRARY_VARIABLE = "LIBFAKETIME"
 _USUAL = (
-    "/usr/lib/*/faketime/libfaketime.so.1",
-    "/usr/local/lib/faketime/libfaketime.so.1",
-    "/usr/lib/faketime/*.so.1",
+    "/usr/lib/*/faketime/libfaketimeMT.so.1",  # for processes with threads
+    "/usr/lib/faketime/libfaketimeMT.so.1",
+    "/usr/local/lib/faketime/libfaketimeMT.so.1",
 )
 
 

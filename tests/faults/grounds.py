@@ -83,7 +83,8 @@ class Grounds:
             yield settings
         finally:
             with suppress(KafkaException):
-                deleted = admin_client(settings).delete_topics([topic.name for topic in settings.topics.table()])
+                admin = admin_client(settings)  # held: one that is collected answers nothing any more
+                deleted = admin.delete_topics([topic.name for topic in settings.topics.table()])
                 wait(deleted.values(), timeout=30)
 
     def driver(self) -> Driver:
@@ -116,6 +117,12 @@ class Lag:
             self._consumer = self._connect()  # one whose coordinator was restarted may never hear of it
             return {repr(error): 1}
 
+    def marks(self) -> dict[str, object]:
+        """Return how far every topic and ledger has come: between two equal answers nothing was written."""
+        topics = self.settings.topics
+        watched = (topics.bundles, topics.transitions, topics.catalogue, topics.recommendations, topics.dead_letters)
+        return {"ledgers": self._ledgers(), **{topic: self.ends(topic) for topic in watched}}
+
     def ends(self, topic: str) -> dict[int, int]:
         """Return the next offset of every partition."""
         return {
@@ -130,13 +137,16 @@ class Lag:
     def _of_product(self) -> dict[str, int]:
         topics = self.settings.topics
         behind = {topics.interactions: self._behind_group(topics.interactions)}
-        with self.grounds.driver() as driver:
-            rows, _, _ = driver.execute_query("MATCH (ledger:StreamOffset) RETURN ledger.key, ledger.applied")
-        applied = {key: max(offset, 0) for key, offset in rows}
+        applied = {key: max(offset, 0) for key, offset in self._ledgers().items()}
         for topic in (topics.bundles, topics.transitions, topics.catalogue):
             ends = self.ends(topic)
             behind[topic] = sum(abs(end - applied.get(f"{topic}/{p}", 0)) for p, end in ends.items())
         return {topic: count for topic, count in behind.items() if count}
+
+    def _ledgers(self) -> dict[str, int]:
+        with self.grounds.driver() as driver:
+            rows, _, _ = driver.execute_query("MATCH (ledger:StreamOffset) RETURN ledger.key, ledger.applied")
+        return {key: applied for key, applied in rows}
 
     def _of_group(self) -> dict[str, int]:
         topic = self.settings.topics.interactions

@@ -1,20 +1,17 @@
 """Judges a cycle at its end: what was lost, what was doubled, and whatever else is not as it should be."""
 
-import asyncio
 import json
 import math
 import sys
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 
-from graph.store import UserView
 from stream.settings import Settings
-from stream.stores import open_store
 from tests.faults.controls.events import decode
-from tests.faults.grounds import PARTITIONS, Grounds, run_json
+from tests.faults.grounds import PARTITIONS, Grounds, Lag, run_json
 from tests.faults.log import Feed
+from tests.faults.picture import Picture, take_picture
 from tests.integration.shop import Shop, answers
-from tests.integration.test_end_to_end import all_users
 from tests.integration.workers import environment, read_all
 
 _MOST_DIFFERENCES = 20
@@ -45,12 +42,15 @@ def what_counts(feed: Feed) -> Shop:
     return Shop(feed.shop.rows, messages, good)
 
 
-def judge_product(settings: Settings, feed: Feed) -> Verdict:
+def judge_product(lag: Lag, feed: Feed) -> Verdict:
     """Compare graph, dead letters and lists with a recomputation of the log. Everything must be at rest."""
-    verdict = Verdict()
+    verdict, settings = Verdict(), lag.settings
     shop = what_counts(feed)
+    _judge_lists(_picture(lag, verdict), "as the storm left them", verdict)
     _refresh(settings, verdict)
-    _judge_users(settings, shop, verdict)
+    picture = _picture(lag, verdict)
+    _judge_lists(picture, "after a refresh", verdict)
+    _judge_users(picture, shop, verdict)
     _judge_letters(settings, feed, verdict)
     _check(settings, verdict)
     return verdict
@@ -62,23 +62,29 @@ def _refresh(settings: Settings, verdict: Verdict) -> None:
         verdict.say(f"refresh --all ended with {code}: {said}")
 
 
-def _judge_users(settings: Settings, shop: Shop, verdict: Verdict) -> None:
-    async def read() -> dict[str, UserView]:
-        store = open_store(settings)
-        await store.start()
-        try:
-            return await all_users(store)
-        finally:
-            await store.close()
+def _picture(lag: Lag, verdict: Verdict) -> Picture:
+    picture, steady = take_picture(lag)
+    if not steady:
+        verdict.say("graph and lists never stood still long enough to be read together")
+    return picture
 
-    found = asyncio.run(read())
+
+def _judge_lists(picture: Picture, when: str, verdict: Verdict) -> None:
+    """A list that a zombie sent late would be the last record until the next event: a refresh would hide it."""
+    for user_id in picture.unlike():
+        verdict.say(f"lists {when}: the last one of user {user_id} is not the graph's")
+    for user_id, (version, *_) in sorted(picture.latest.items()):
+        if version != (highest := picture.highest[user_id]):
+            verdict.say(f"lists {when}: the last one of user {user_id} has version {version}, an earlier one {highest}")
+
+
+def _judge_users(picture: Picture, shop: Shop, verdict: Verdict) -> None:
     wanted = answers(shop)
-    latest = _judge_lists(settings, verdict)
-    for user_id in sorted(found.keys() - wanted.keys()):
+    for user_id in sorted(picture.users.keys() - wanted.keys()):
         verdict.say(f"user {user_id} is in the graph and not in the log")
     for user_id, answer in sorted(wanted.items()):
         verdict.events += answer.events
-        view = found.get(user_id)
+        view = picture.users.get(user_id)
         if view is None:
             verdict.lost += answer.events
             verdict.say(f"user {user_id} is missing")
@@ -97,25 +103,6 @@ def _judge_users(settings: Settings, shop: Shop, verdict: Verdict) -> None:
                 verdict.say(f"user {user_id}, {category}: {(edge.views, edge.purchases)}, wanted {counts}")
             if not math.isclose(edge.weight, answer.weight(category, edge.updated_at), rel_tol=1e-9):
                 verdict.say(f"user {user_id}, {category}: weight {edge.weight}")
-        if latest.get(user_id) != (view.version, view.cross_sell, view.up_sell):
-            verdict.say(f"user {user_id}: the last published list is not the graph's")
-
-
-def _judge_lists(settings: Settings, verdict: Verdict) -> dict[str, tuple[int, list[str], list[str]]]:
-    """Return each user's last record; it must have the highest version of all that were published."""
-    highest: defaultdict[str, int] = defaultdict(int)
-    latest = {}
-    for key, value, _, _ in read_all(settings, settings.topics.recommendations):
-        assert key is not None
-        assert value is not None
-        record = json.loads(value)
-        lists = ([listed["item_id"] for listed in record[name]] for name in ("cross_sell", "up_sell"))
-        latest[key.decode()] = (record["version"], *lists)
-        highest[key.decode()] = max(highest[key.decode()], record["version"])
-    for user_id, (version, *_) in latest.items():
-        if version != highest[user_id]:
-            verdict.say(f"user {user_id}: the last list has version {version}, an earlier one {highest[user_id]}")
-    return latest
 
 
 def _judge_letters(settings: Settings, feed: Feed, verdict: Verdict) -> None:

@@ -1,9 +1,11 @@
 """Results as JSON lines that accumulate, and the table of docs/reliability.md that is written from them."""
 
 import json
+import os
 import re
 from collections import Counter, defaultdict
 from dataclasses import asdict
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +25,12 @@ _NAMES = {
 }
 
 
-def result_of(outcome: Outcome) -> Result:
-    """Return an outcome as one JSON object."""
+def result_of(outcome: Outcome, day: date) -> Result:
+    """Return an outcome as one JSON object. ``day``: when it was measured."""
     cycle = outcome.cycle
     return {
+        "day": day.isoformat(),
+        "cores": os.cpu_count(),
         "key": cycle.key,
         "part": cycle.part,
         "seed": cycle.seed,
@@ -42,7 +46,6 @@ def result_of(outcome: Outcome) -> Result:
         "seconds": outcome.seconds,
         "before": asdict(outcome.before) if outcome.before else None,
         "after": asdict(outcome.after) if outcome.after else None,
-        "connections": outcome.connections,
     }
 
 
@@ -61,6 +64,8 @@ def append_result(folder: Path, result: Result) -> None:
 
 def table(results: list[Result]) -> str:
     """Return the measured table: the product and the controls under the same kinds of storm, and what hit them."""
+    if not results:
+        return "Nothing yet."
     groups: defaultdict[tuple[str, str], list[Result]] = defaultdict(list)
     for result in results:
         groups[result["part"], result["subject"]].append(result)
@@ -73,7 +78,10 @@ def table(results: list[Result]) -> str:
         for subject in Subject:
             if found := groups.get((part, subject.value)):
                 lines.append(_row(part, subject, found))
-    lines += ["", "What hit them:", ""]
+    days, cores, seeds = (sorted({result[name] for result in results}) for name in ("day", "cores", "seed"))
+    when = days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}"
+    with_what = f"{'/'.join(map(str, cores))} cores, seed {', '.join(map(str, seeds))}"
+    lines += ["", f"Measured {when} on {with_what}.", "", "What hit them:", ""]
     for part in PARTS:
         for subject in Subject:
             if found := groups.get((part, subject.value)):

@@ -22,7 +22,7 @@ from tests.faults.storm import Outcome, Stuck, crew_of
 from tests.faults.supervise import Crew
 from tests.integration.shop import make_shop
 
-_REST_SECONDS = 120.0
+_REST_SECONDS = 300.0
 _REFUSED = 2
 
 
@@ -236,7 +236,7 @@ def run_scenario(cycle: Cycle, grounds: Grounds, folder: Path) -> Outcome:
         comparable = ACTS[cycle.scenario](scene)
         if comparable:
             crew.settle()
-            found = judge_product(settings, feed)
+            found = judge_product(Lag(grounds, settings), feed)
             found.differences[:0] = outcome.verdict.differences
             outcome.verdict = found
         crew.dismiss_all()

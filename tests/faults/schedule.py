@@ -50,11 +50,12 @@ class Life:
 
     ``end`` is SIGKILL or SIGTERM, counted from the start of the process, or the text of a failpoint: then seconds count
     from the first claim, and whoever has not reached the place by then is killed. A control dies before or after a
-    transaction instead, or is killed.
+    transaction instead, or is killed. A failpoint that freezes does so for ``frozen`` seconds, and ends no life.
     """
 
     end: str
     seconds: float
+    frozen: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +92,7 @@ _FAILPOINTS = (
 _EARLY = {"ledger_seek", "outbox_republish", "on_revoke"}
 """Reached a few times per life only."""
 
-_LIVES_PER_CYCLE = 20
+_LIVES_PER_CYCLE = 30
 
 
 def _life(dice: random.Random, n: int) -> Life:
@@ -108,59 +109,75 @@ def _kills(seed: int, number: int) -> Cycle:
     dice = random.Random(f"kills/{seed}/{number}")
     first = number * _LIVES_PER_CYCLE
     lives = [_life(dice, n) for n in range(first, first + _LIVES_PER_CYCLE)]
-    return Cycle("kills", seed, number, workers=2 + number % 2, events=6000, lives=tuple(lives))
+    return Cycle("kills", seed, number, workers=2 + number % 2, events=8000, lives=tuple(lives))
 
 
 def _servers(seed: int, number: int) -> Cycle:
-    """Return two outages of each server; about a third begin while the other server is still down."""
+    """Return three outages of each server; about a third begin while the other server is still down."""
     dice = random.Random(f"servers/{seed}/{number}")
-    targets = ["kafka", "neo4j", "kafka", "neo4j"]
+    targets = ["kafka", "neo4j"] * 3
     dice.shuffle(targets)
     blows: list[Blow] = []
     up_again = dict.fromkeys(targets, 0.0)
-    at = 6.0
+    at = 4.0
     for target in targets:
         deed = dice.choices([Deed.KILL_SERVER, Deed.STOP_SERVER], [2, 1])[0]
-        down = round(dice.choice([1, 2, 4, 8, 15, 30, 60]) * dice.uniform(0.7, 1.0), 2)
+        down = round(dice.choices([1, 2, 4, 8, 15, 30, 60], [3, 3, 3, 3, 2, 1, 1])[0] * dice.uniform(0.7, 1.0), 2)
         at = round(max(at, up_again[target]), 2)
         blows.append(Blow(at, deed, target, down))
         up_again[target] = at + down + 12  # time to start
         at += dice.uniform(2, 6) if dice.random() < 0.35 else down + dice.uniform(8, 14)
-    return Cycle("servers", seed, number, blows=tuple(blows))
+    return Cycle("servers", seed, number, events=4000, blows=tuple(blows))
+
+
+_FREEZES_BY_SIGNAL = 7
 
 
 def _pauses(seed: int, number: int) -> Cycle:
-    """Return workers that freeze, two of them at a chosen place, and connections that break around COMMIT."""
+    """Return three workers that freeze, each of them once at a chosen place, and connections that break around COMMIT.
+
+    At a place they stay frozen for up to eight session timeouts: peers have long done what they hold. Two may be
+    frozen at the same time; a freeze that finds its worker frozen comes when it has woken.
+    """
     dice = random.Random(f"pauses/{seed}/{number}")
     places = ("transaction_open", "mid_transaction", "after_commit", "mid_publish", "after_publish", "after_encode")
-    chosen = [places[(2 * number + n) % len(places)] for n in range(2)]
-    lives = tuple(Life(f"{place}=stop@{dice.randint(6, 30)}", 0.0) for place in chosen)
+    chosen = [places[(3 * number + n) % len(places)] for n in range(3)]
+    frozen = [round(SESSION_SECONDS * dice.uniform(low, 2 * low), 2) for low in (1.2, 2.2, 4.0)]
+    dice.shuffle(frozen)
+    lives = tuple(
+        Life(f"{place}=stop@{dice.randint(6, 40)}", 0.0, seconds) for place, seconds in zip(chosen, frozen, strict=True)
+    )
     blows: list[Blow] = []
-    at = 8.0
-    for n, fate in enumerate(dice.sample(["ANSWER_LOST", "LOST", "LATE"], 3)):
-        blows.append(Blow(round(at, 2), Deed.CUT_COMMIT, fate))
-        frozen = round(SESSION_SECONDS + dice.uniform(2, 9), 2)
-        at += dice.uniform(3, 6)
-        if n < 2:
-            blows.append(Blow(round(at, 2), Deed.FREEZE, str(n), frozen))
-            at += frozen + dice.uniform(6, 10)
-    blows.append(Blow(round(at, 2), Deed.HALF_OPEN, "neo4j", round(dice.uniform(5, 15), 2)))
-    return Cycle("pauses", seed, number, blows=tuple(blows), lives=lives)
+    at = 4.0
+    for n in range(_FREEZES_BY_SIGNAL):
+        if n < 5:
+            blows.append(Blow(round(at, 2), Deed.CUT_COMMIT, dice.choice(["ANSWER_LOST", "LOST", "LATE"])))
+        at += dice.uniform(2, 5)
+        blows.append(Blow(round(at, 2), Deed.FREEZE, str(n % 3), round(SESSION_SECONDS + dice.uniform(2, 9), 2)))
+        at += dice.uniform(7, 12)
+    blows.append(Blow(round(at + 4, 2), Deed.HALF_OPEN, "neo4j", round(dice.uniform(5, 15), 2)))
+    return Cycle("pauses", seed, number, workers=3, events=4000, blows=tuple(blows), lives=lives)
+
+
+_GUESTS = 21
 
 
 def _rebalances(seed: int, number: int) -> Cycle:
-    """Return joins and leaves, one about every six seconds."""
+    """Return joins and leaves, one about every six seconds.
+
+    One worker stays: of two that have two partitions each, none would give any to a third.
+    """
     dice = random.Random(f"rebalances/{seed}/{number}")
     blows: list[Blow] = []
     roles = ["", "intake", "interest", "association", "interest,association"]
     at = 4.0
-    for guest in range(8):
+    for guest in range(_GUESTS):
         stays = dice.uniform(9, 16)
         blows.append(Blow(round(at, 2), Deed.JOIN, f"guest-{guest}:{dice.choice(roles)}"))
         blows.append(Blow(round(at + stays, 2), Deed.LEAVE, f"guest-{guest}"))
         at += dice.uniform(9, 13)
     ordered = tuple(sorted(blows, key=lambda blow: blow.at))
-    return Cycle("rebalances", seed, number, blows=ordered)
+    return Cycle("rebalances", seed, number, workers=1, events=5000, blows=ordered)
 
 
 _HOUR, _DAY = 3600, 86_400
@@ -200,10 +217,10 @@ class Part:
 
 
 PARTS: dict[str, Part] = {
-    "kills": Part(_kills, 15, 1),
-    "servers": Part(_servers, 30, 1),
-    "pauses": Part(_pauses, 25, 1),
-    "rebalances": Part(_rebalances, 13),
+    "kills": Part(_kills, 10, 1),
+    "servers": Part(_servers, 20, 1),
+    "pauses": Part(_pauses, 10, 1),
+    "rebalances": Part(_rebalances, 5),
     "clocks": Part(_clocks, 4),
     "disks": Part(_disks, 2),
     "topics": Part(_topics, len(SCENARIOS)),
@@ -263,6 +280,10 @@ def describe(cycle: Cycle) -> str:
     """Return the schedule, one fault per line."""
     lines = [f"{cycle.key}: {cycle.workers} workers, {cycle.events} events {cycle.scenario}".rstrip()]
     lines += [f"  clock of worker {i}: {skew:+d} s" for i, skew in enumerate(cycle.skews) if skew]
-    lines += [f"  life {i}: {life.end}, at the latest after {life.seconds} s" for i, life in enumerate(cycle.lives)]
+    lines += [f"  life {i}: {_life_in_words(life)}" for i, life in enumerate(cycle.lives)]
     lines += [f"  {b.at:6.2f} s {b.deed} {b.target} {b.seconds or ''}".rstrip() for b in cycle.blows]
     return "\n".join(lines)
+
+
+def _life_in_words(life: Life) -> str:
+    return f"{life.end}, " + (f"for {life.frozen} s" if life.frozen else f"at the latest after {life.seconds} s")

@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import os
 import signal
 import subprocess
 import time
@@ -48,7 +47,6 @@ class Crew:
     launch: Launch
     folder: Path
     lives: list[Life]
-    frozen_seconds: Callable[[], float]
     has_failpoints: bool = True
     places: dict[str, Place] = field(default_factory=dict)
     ends: Counter[str] = field(default_factory=Counter)
@@ -94,13 +92,15 @@ class Crew:
         """Whether somebody is frozen."""
         return any(place.thaw_at is not None for place in self.places.values())
 
-    def freeze(self, name: str, seconds: float) -> None:
-        """Stop a worker's clock for a while, heartbeats and all."""
+    def freeze(self, name: str, seconds: float) -> bool:
+        """Stop a worker's clock for a while, heartbeats and all; False when it is frozen already, or dead."""
         place = self.places[name]
-        if place.start_at is None and place.process.poll() is None and place.thaw_at is None:
-            place.process.send_signal(signal.SIGSTOP)
-            place.thaw_at = time.monotonic() + seconds
-            self.ends["frozen"] += 1
+        if place.start_at is not None or place.process.poll() is not None or _state(place.process.pid) == "T":
+            return False
+        place.process.send_signal(signal.SIGSTOP)
+        place.thaw_at = time.monotonic() + seconds
+        self.ends["frozen"] += 1
+        return True
 
     def dismiss(self, name: str) -> None:
         """Stop a worker in good order, and leave its place empty. Its exit code must be 0."""
@@ -196,7 +196,7 @@ class Crew:
 
     def _mind_frozen(self, place: Place, now: float) -> None:
         if place.thaw_at is None and _state(place.process.pid) == "T":
-            place.thaw_at = now + self.frozen_seconds()
+            place.thaw_at = now + (place.life.frozen if place.life else 0.0)
             self.ends[f"frozen at {place.life.end.partition('=')[0] if place.life else '?'}"] += 1
         if place.thaw_at is not None and now >= place.thaw_at:
             self._wake(place)
@@ -206,29 +206,6 @@ class Crew:
             place.process.send_signal(signal.SIGCONT)
             place.thaw_at = None
             self.last_end = time.monotonic()
-
-
-@dataclass(frozen=True)
-class Resources:
-    """What processes hold: megabytes of memory of the largest, file descriptors and threads of all."""
-
-    megabytes: int
-    descriptors: int
-    threads: int
-
-
-def resources(pids: list[int]) -> Resources:
-    """Measure processes that run."""
-    megabytes, descriptors, threads = [0], 0, 0
-    for pid in pids:
-        with contextlib.suppress(OSError):
-            status = dict(
-                line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines() if ":" in line
-            )
-            megabytes.append(int(status["VmRSS"].split()[0]) // 1024)
-            threads += int(status["Threads"])
-            descriptors += len(os.listdir(f"/proc/{pid}/fd"))
-    return Resources(max(megabytes), descriptors, threads)
 
 
 def _new_text(place: Place) -> str:

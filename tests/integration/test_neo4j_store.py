@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 from neo4j import Driver, GraphDatabase
 
-from graph import queries
+from graph import neo4j_store, queries
 from graph.model import Family, ItemRow
+from graph.neo4j_plans import HOT
+from graph.neo4j_session import run
 from graph.neo4j_store import Neo4jGraphStore
 from graph.store import MissingNodes, Refused, StoreError, Unavailable
 from stream.servers.neo4j import Neo4jServer
@@ -90,6 +92,34 @@ async def test_the_drawn_graph_has_the_documented_elements(driver: Driver, write
     assert rows(driver, "MATCH (a)-[r:CHILD_OF]->(b) RETURN a.path, a.level, b.path, b.level, keys(r)") == [
         ["Root > i1", 2, "Root", 1, []]
     ]
+
+
+async def test_every_statement_of_a_transaction_was_planned_before(
+    writer: Writer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    planned = {query for query, _ in HOT}
+    sent: set[str] = set()
+
+    async def noted(transaction: Any, query: Any, **parameters: Any) -> Any:
+        sent.add(query)
+        return await run(transaction, query, **parameters)
+
+    monkeypatch.setattr(neo4j_store, "run", noted)
+    await draw_everything(writer)
+    assert sent - {queries.CLAIM_LEDGERS} <= planned
+    assert queries.DRAW_EDGES in sent
+
+
+async def test_plans_change_nothing(driver: Driver, writer: Writer) -> None:
+    await draw_everything(writer)
+    everything = (
+        "MATCH (n) OPTIONAL MATCH (n)-[r]->(m) "
+        "WITH elementId(n) AS node, elementId(r) AS edge, labels(n) AS labels, n{.*, touched: 0} AS properties, r "
+        "RETURN node, edge, labels, properties, type(r), r{.*} ORDER BY node, edge"
+    )
+    before = rows(driver, everything)
+    await writer.store.ensure_schema({"bundles": 4})
+    assert rows(driver, everything) == before
 
 
 async def test_times_are_utc_datetimes_with_milliseconds(driver: Driver, writer: Writer) -> None:

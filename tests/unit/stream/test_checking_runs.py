@@ -137,7 +137,7 @@ class CutOff:
         self._log = log
         self._left = after
 
-    async def publish(self, messages: Sequence[Outgoing]) -> None:
+    async def publish(self, messages: Sequence[Outgoing], again: object = None) -> None:
         self._left -= 1
         if self._left < 0:
             half = messages[: len(messages) // 2]  # some of it may have got through

@@ -26,7 +26,7 @@ class Broker:
         self.messages: list[Outgoing] = []
         self.most_in_flight = 0
 
-    async def publish(self, messages: Sequence[Outgoing]) -> None:
+    async def publish(self, messages: Sequence[Outgoing], again: object = None) -> None:
         self.messages.extend(messages)
         self.most_in_flight = max(self.most_in_flight, len(self.messages) - read_counts(self.metrics).settled)
 

@@ -24,7 +24,7 @@ class Sent:
     def __init__(self) -> None:
         self.messages: list[Outgoing] = []
 
-    async def publish(self, messages: Sequence[Outgoing]) -> None:
+    async def publish(self, messages: Sequence[Outgoing], again: object = None) -> None:
         self.messages.extend(messages)
 
 

@@ -30,7 +30,7 @@ LEDGER = f"{TOPIC}/0"
 class Nowhere:
     """A publisher without a broker."""
 
-    async def publish(self, messages: Sequence[Outgoing]) -> None:
+    async def publish(self, messages: Sequence[Outgoing], again: object = None) -> None:
         return
 
 
