@@ -26,6 +26,7 @@ from stream.knowledge import Knowledge
 from stream.ledgered import LedgeredAgent
 from stream.membership import InstanceLock, default_state_dir
 from stream.metrics import Metrics
+from stream.model_watch import ModelWatch
 from stream.originals import KafkaOriginals
 from stream.preflight import TopicFacts, TopicsMadeAgain, TopicWatch, wait_for_store
 from stream.publisher import Publisher
@@ -98,6 +99,8 @@ class Runtime(Service):
             extra={"items": len(parts.knowledge.records), "seconds": round(time.monotonic() - started, 2)},
         )
         self.add_future(self._watch())
+        if parts.settings.encoder.user_model_watch_seconds:
+            self.add_future(self._watch_model(parts.settings.encoder.user_model_watch_seconds))
 
     async def on_stop(self) -> None:
         """Disconnect in the opposite order."""
@@ -126,6 +129,14 @@ class Runtime(Service):
                     await self.crash(replica.failure)  # the process ends; a new one reads the topic again
             await self.sleep(1.0)
 
+    async def _watch_model(self, seconds: float) -> None:
+        """Take over a new user model, at its own pace: loading one takes seconds."""
+        parts, encoders = self.parts, self.parts.encoders
+        models = ModelWatch(parts.settings.encoder, encoders.text, encoders.device, parts.knowledge, parts.metrics)
+        while not self.should_stop:
+            await models.look()
+            await self.sleep(seconds)
+
     async def _mind_topics(self) -> None:
         """End the process when a topic was made again under us; a new one learns its id and decides what it means."""
         if changed := await asyncio.to_thread(self.topics.made_again):
@@ -145,9 +156,9 @@ def build_parts(settings: Settings, facts: TopicFacts, store: GraphStore) -> Par
     """Load the encoders and put together what the roles share. Raises encoders.base.EncoderError."""
     encoders = load_encoders(settings.encoder)
     metrics = Metrics()
-    device = str(encoders.device.torch_device)
-    metrics.model.info({"text": encoders.text.model, "user": encoders.user.model, "device": device})
-    knowledge = Knowledge(encoders.matrix, settings.graph)
+    metrics.unknown_tokens.set_function(lambda: encoders.text.unknown_share)
+    metrics.tell_model(encoders.text.model, encoders.user.name, str(encoders.device.torch_device))
+    knowledge = Knowledge(encoders.user, settings.graph)
     topics = settings.topics
     return Parts(
         settings,
@@ -181,7 +192,7 @@ def _build_handler(role: Role, parts: Parts) -> BatchHandler:
         )
     if role is Role.INTEREST:
         names = {p: f"{facts.ids[topics.bundles]}/{p}" for p in range(facts.partitions[topics.bundles])}
-        refresher = Refresher(parts.knowledge, parts.encoders.user, parts.thread, settings.graph, parts.metrics)
+        refresher = Refresher(parts.knowledge, parts.thread, settings.graph, parts.metrics)
         return InterestAgent(topics.bundles, *common).equip(
             refresher,
             (parts.items, parts.associations),

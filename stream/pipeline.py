@@ -21,6 +21,7 @@ from stream.batchpath import BatchHandler
 from stream.encoding import Encoders
 from stream.knowledge import Knowledge
 from stream.metrics import Metrics
+from stream.model_watch import ModelWatch
 from stream.originals import unappliable
 from stream.partitioning import partition_of_bytes
 from stream.publisher import Outgoing
@@ -103,14 +104,15 @@ class Pipeline:
         self.store = store or MemoryGraphStore()
         self.metrics = Metrics()
         self.thread = EncoderThread(settings.encoder.cpu_threads)
-        self.knowledge = Knowledge(encoders.matrix, settings.graph, quiet_seconds=0.0)
+        self.knowledge = Knowledge(encoders.user, settings.graph, quiet_seconds=0.0)
         self._max_records = max_records
         self._followers = (
             _Reader(self.log, topics.items, self.knowledge.on_items),
             _Reader(self.log, topics.associations, self.knowledge.on_associations),
         )
+        self.models = ModelWatch(settings.encoder, encoders.text, encoders.device, self.knowledge, self.metrics)
         common = (self.store, self.log, settings, self.metrics, clock)
-        refresher = Refresher(self.knowledge, encoders.user, self.thread, settings.graph, self.metrics)
+        refresher = Refresher(self.knowledge, self.thread, settings.graph, self.metrics)
         names = {p: f"{topics.bundles}/{p}" for p in range(topics.partitions)}
         self.agents: tuple[BatchHandler, ...] = (
             CatalogueAgent(topics.catalogue, *common).equip(
