@@ -1,0 +1,122 @@
+"""The ranker as a whole: tune, fit on earlier cuts, rank."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from stream.evaluation.cases import Candidates, Cases, Split
+from stream.evaluation.interactions import BoolArray, FloatArray, IntArray
+from stream.evaluation.ranker.features import FeatureBuilder, Table
+from stream.evaluation.ranker.linear import LinearBlend, fit_linear
+from stream.evaluation.ranker.recipe import Recipe
+from stream.evaluation.ranker.trees import DEPTH, MOST_ROWS, Trees, fit_trees, tree_columns, tree_input
+from stream.evaluation.scoring import LIST_LENGTH, block_size
+
+MOST_CASES_AT_ONCE = 256
+LINEAR_CASES = 4000
+Step = Callable[[], None]
+
+
+@dataclass(frozen=True)
+class Ranker:
+    """recipe and blend found at earlier cuts. trees: None where too little was taken to learn from."""
+
+    recipe: Recipe
+    names: tuple[str, ...]
+    blend: LinearBlend
+    trees: Trees | None
+
+    def rank(
+        self, builder: FeatureBuilder, cases: Cases, candidates: Candidates, step: Step = lambda: None
+    ) -> dict[str, IntArray]:
+        """Return (B, LIST_LENGTH) codes by the ranker's every part: its ingredients, ``blend`` and ``ranker``."""
+        lists: dict[str, list[IntArray]] = {}
+        for block in cases.blocks(_block(builder)):
+            table = builder.table(block, candidates)
+            for name, codes in self._rank_block(table, builder, len(block)).items():
+                lists.setdefault(name, []).append(codes)
+            for _ in range(len(block)):
+                step()
+        return {name: np.concatenate(parts) for name, parts in lists.items()}
+
+    def _rank_block(self, table: Table, builder: FeatureBuilder, block: int) -> dict[str, IntArray]:
+        blend, ranks, order = _order(table, self.blend.score(table.values), builder)
+        lists = {name: codes[:, :LIST_LENGTH] for name, codes in table.parts.items()}
+        lists["blend"] = _lists(table.rows[order], table.items[order], block)
+        if self.trees is not None:
+            near = ranks < DEPTH
+            scores = blend - 1000
+            scores[near] = self.trees.score(table.values[near], blend[near], ranks[near])
+            _, _, order = _order(table, scores, builder)
+            lists["ranker"] = _lists(table.rows[order], table.items[order], block)
+        return lists
+
+
+def fit_ranker(splits: Sequence[Split], recipe: Recipe, seed: int, step: Step = lambda: None) -> Ranker:
+    """Fit blend and trees on earlier splits, the nearest first."""
+    nearest = splits[0]
+    builder = FeatureBuilder(nearest.knowledge, recipe)
+    sample = nearest.cases.sample(LINEAR_CASES, seed)
+    names, rows, values, hits = _stack(builder, sample, nearest.candidates, step)
+    blend = fit_linear(rows, values, hits)
+    columns = tree_columns(names)
+    inputs: list[FloatArray] = []
+    taken: list[BoolArray] = []
+    most_cases = MOST_ROWS // DEPTH
+    for number, split in enumerate(splits):
+        if most_cases <= 0:
+            break
+        builder = builder if number == 0 else FeatureBuilder(split.knowledge, recipe)
+        learned = split.cases.sample(most_cases, seed)
+        most_cases -= len(learned)
+        for block in learned.blocks(_block(builder)):
+            table = builder.table(block, split.candidates)
+            score, ranks, _ = _order(table, blend.score(table.values), builder)
+            near = ranks < DEPTH
+            inputs.append(tree_input(table.values[near][:, columns], score[near], ranks[near]))
+            taken.append(table.hits(block, split.knowledge.n_items)[near])
+            for _ in range(len(block)):
+                step()
+    hit = np.concatenate(taken)
+    trees = fit_trees(np.concatenate(inputs), hit, columns, seed) if 0 < hit.sum() < len(hit) else None
+    return Ranker(recipe, names, blend, trees)
+
+
+def _stack(
+    builder: FeatureBuilder, cases: Cases, candidates: Candidates, step: Step
+) -> tuple[tuple[str, ...], IntArray, FloatArray, BoolArray]:
+    tables, hits, first = [], [], 0
+    rows = []
+    for block in cases.blocks(_block(builder)):
+        table = builder.table(block, candidates)
+        tables.append(table.values)
+        rows.append(table.rows + first)
+        hits.append(table.hits(block, builder.knowledge.n_items))
+        first += len(block)
+        names = table.names
+        for _ in range(len(block)):
+            step()
+    return names, np.concatenate(rows), np.concatenate(tables), np.concatenate(hits)
+
+
+def _block(builder: FeatureBuilder) -> int:
+    return min(MOST_CASES_AT_ONCE, block_size(builder.knowledge.n_items))
+
+
+def _order(table: Table, scores: FloatArray, builder: FeatureBuilder) -> tuple[FloatArray, IntArray, IntArray]:
+    """Return the scores below each case's best, the ranks (from 0), and the rows' order by case and rank."""
+    order = np.lexsort((builder.knowledge.tie_ranks[table.items], -scores, table.rows))
+    starts = np.searchsorted(table.rows, table.rows)
+    ranks = np.empty(len(order), np.int64)
+    ranks[order] = np.arange(len(order)) - starts
+    best = scores[order][starts]
+    return scores - best, ranks, order
+
+
+def _lists(rows: IntArray, items: IntArray, block: int) -> IntArray:
+    places = np.arange(len(rows)) - np.searchsorted(rows, rows)
+    lists = np.full((block, LIST_LENGTH), -1, np.int64)
+    near = places < LIST_LENGTH
+    lists[rows[near], places[near]] = items[near]
+    return lists
