@@ -1,6 +1,6 @@
 """What is asked of a recommender: a history, and what came next."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cached_property
@@ -120,6 +120,15 @@ class Candidates(StrEnum):
         return banned
 
 
+MASK_BELOW_REPEAT_SHARE = 0.01
+"""A shop in whose past nobody takes an item again gets no item again."""
+
+
+def usual_candidates(knowledge: Knowledge) -> Candidates:
+    """Return what a list of this shop may hold when nothing else is asked for."""
+    return Candidates.ALL if knowledge.repeat_share >= MASK_BELOW_REPEAT_SHARE else Candidates.NEW
+
+
 @dataclass(frozen=True)
 class Split:
     """What is known, what is asked of it, and what may be answered.
@@ -131,6 +140,26 @@ class Split:
     cases: Cases
     candidates: Candidates = Candidates.ALL
     counts: PairCounts | None = None
+
+
+def joined(parts: Sequence[Cases]) -> Cases:
+    """Return several sets of cases as one."""
+
+    def shifted(offsets: Sequence[IntArray]) -> IntArray:
+        lengths = np.concatenate([np.diff(part) for part in offsets])
+        return np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths, dtype=np.int64)])
+
+    return Cases(
+        users=np.concatenate([part.users for part in parts]),
+        offsets=shifted([part.offsets for part in parts]),
+        items=np.concatenate([part.items for part in parts]),
+        ages=np.concatenate([part.ages for part in parts]),
+        times=np.concatenate([part.times for part in parts]),
+        at=np.concatenate([part.at for part in parts]),
+        target_offsets=shifted([part.target_offsets for part in parts]),
+        targets=np.concatenate([part.targets for part in parts]),
+        clusters=np.concatenate([part.clusters for part in parts]),
+    )
 
 
 def ragged_places(offsets: IntArray, chosen: IntArray) -> tuple[IntArray, IntArray]:

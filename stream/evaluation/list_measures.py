@@ -30,6 +30,17 @@ class ListMeasures:
     category_novelty: float | None
     price_lift: float | None
 
+    def by_name(self) -> dict[str, float | None]:
+        """Return the measures by the names of the report."""
+        return {
+            "coverage": self.coverage,
+            "exposure Gini": self.gini,
+            "popularity bias": self.popularity_bias,
+            "intra-list diversity": self.diversity,
+            "category novelty": self.category_novelty,
+            "price lift": self.price_lift,
+        }
+
 
 class ListMeter:
     """Measures lists for one set of cases."""
@@ -81,7 +92,7 @@ class ListMeter:
         rows, columns = np.nonzero(categories >= 0)
         labels = categories[rows, columns]
         width = int(self._knowledge.catalogue.leaf_categories.max()) + 1
-        return _mean(~np.isin(rows * width + labels, self._held))
+        return _mean(np.where(np.isin(rows * width + labels, self._held), 0.0, 1.0))
 
     def _price_lift(self, lists: IntArray) -> float | None:
         if self._usual_price is None:

@@ -2,12 +2,12 @@
 
 With R the ranks (from 1) of the targets in a list cut at k, T the number of targets:
 
-- ``hr``: 1 if R is not empty. ``mrr``: 1 / min R, else 0.
-- ``precision``: |R| / k. ``recall``: |R| / min(k, T), so that a perfect list gets 1. ``recall_all``: |R| / T.
-- ``f1``: harmonic mean of ``precision`` and ``recall_all``.
-- ``ndcg``: sum over R of 1 / log2(rank + 1), divided by that of a perfect list (Järvelin & Kekäläinen, TOIS 2002).
+- ``HR``: 1 if R is not empty. ``MRR``: 1 / min R, else 0.
+- ``Precision``: |R| / k. ``Recall``: |R| / min(k, T), so that a perfect list gets 1. ``RecallOfAll``: |R| / T.
+- ``F1``: harmonic mean of ``Precision`` and ``RecallOfAll``.
+- ``NDCG``: sum over R of 1 / log2(rank + 1), divided by that of a perfect list (Järvelin & Kekäläinen, TOIS 2002).
 
-With one target per case ``recall`` equals ``hr``, and ``precision`` and ``f1`` are multiples of it.
+With one target per case ``Recall`` equals ``HR``, and ``Precision`` and ``F1`` are multiples of it.
 """
 
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ import numpy as np
 from stream.evaluation.interactions import BoolArray, DoubleArray, IntArray
 
 CUTOFFS = (5, 10, 20)
-METRICS = ("hr", "ndcg", "mrr", "precision", "recall", "recall_all", "f1")
+METRICS = ("HR", "NDCG", "MRR", "Precision", "Recall", "RecallOfAll", "F1")
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Outcome:
         return cls(hits & ~again, n_targets)
 
     def measure(self, cutoffs: tuple[int, ...] = CUTOFFS) -> dict[str, DoubleArray]:
-        """Return (B,) values of every metric at every cutoff, by names such as ``ndcg@10``."""
+        """Return (B,) values of every metric at every cutoff, by names such as ``NDCG@10``."""
         values: dict[str, DoubleArray] = {}
         for k in cutoffs:
             for name, value in zip(METRICS, self._at(k), strict=True):

@@ -9,11 +9,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from stream.evaluation.cases import Candidates, Split, cases_from_log
+from stream.evaluation.cases import Split, cases_from_log, usual_candidates
 from stream.evaluation.interactions import Catalogue, IntArray, Knowledge, Log
-
-MASK_BELOW_REPEAT_SHARE = 0.01
-"""A shop in whose past nobody takes an item again gets no item again."""
 
 
 def last_step_splits(log: Log, catalogue: Catalogue) -> Iterator[Split]:
@@ -21,7 +18,7 @@ def last_step_splits(log: Log, catalogue: Catalogue) -> Iterator[Split]:
     ends = log.offsets[1:].copy()
     while True:
         starts = _last_step_starts(log, ends)
-        users = np.flatnonzero(starts > log.offsets[:-1])
+        users = np.flatnonzero(starts < ends)
         if not len(users):
             return
         cases = cases_from_log(log, users, starts[users], ends[users])
@@ -29,14 +26,15 @@ def last_step_splits(log: Log, catalogue: Catalogue) -> Iterator[Split]:
         known[_until(log, starts)] = True
         past = log.select(known)
         knowledge = Knowledge(past, catalogue, int(past.times.max()))
-        again = knowledge.repeat_share >= MASK_BELOW_REPEAT_SHARE
-        yield Split(knowledge, cases, Candidates.ALL if again else Candidates.NEW)
-        # Who has a single step left keeps it: without a target, it may still teach.
-        ends = np.where(starts > log.offsets[:-1], starts, ends)
+        yield Split(knowledge, cases, usual_candidates(knowledge))
+        ends = starts
 
 
 def _last_step_starts(log: Log, ends: IntArray) -> IntArray:
-    """Return where each user's last step before ``ends`` begins (``ends`` itself when that is the user's first)."""
+    """Return where each user's last step before ``ends`` begins.
+
+    Who has a single step left keeps it (``ends``): without a target, it may still teach.
+    """
     starts_step = np.r_[True, (np.diff(log.users) != 0) | (np.diff(log.steps) != 0)]
     begins = np.maximum.accumulate(np.where(starts_step, np.arange(len(log)), 0))
     starts = begins[np.maximum(ends - 1, 0)]
@@ -46,5 +44,6 @@ def _last_step_starts(log: Log, ends: IntArray) -> IntArray:
 
 def _until(log: Log, ends: IntArray) -> IntArray:
     lengths = ends - log.offsets[:-1]
-    offsets = np.r_[0, np.cumsum(lengths)]
-    return np.arange(offsets[-1]) + np.repeat(log.offsets[:-1] - offsets[:-1], lengths)
+    offsets: IntArray = np.r_[0, np.cumsum(lengths)].astype(np.int64)
+    places: IntArray = np.arange(offsets[-1]) + np.repeat(log.offsets[:-1] - offsets[:-1], lengths)
+    return places

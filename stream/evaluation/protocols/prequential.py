@@ -10,14 +10,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from stream.evaluation.cases import Split, cases_from_log
+from stream.evaluation.cases import Cases, Split, cases_from_log, usual_candidates
 from stream.evaluation.interactions import Catalogue, IntArray, Knowledge, Log
 from stream.evaluation.pairs import PairCounter
 
 TEST_SHARE = 0.2
 WINDOWS = 5
 EARLIER_WINDOWS = 2
-DELAYS_MS = {"at once": 0, "1 minute late": 60_000, "1 hour late": 3_600_000, "1 day late": 86_400_000}
+AT_ONCE = "at once"
+DELAYS_MS = {AT_ONCE: 0, "1 minute late": 60_000, "1 hour late": 3_600_000, "1 day late": 86_400_000}
 """How old a list may be when it is used: what the user did since is not in it."""
 
 
@@ -40,8 +41,16 @@ class Windows:
         return self.edges[1] - self.edges[0]
 
 
-def prequential_tests(log: Log, catalogue: Catalogue, most_cases: int, seed: int, delay_ms: int = 0) -> Iterator[Split]:
-    """Yield one split per test window, with counts learned one interaction at a time.
+@dataclass(frozen=True)
+class WindowTest:
+    """split: the lists made at once. late: delay to the same cases, less what the lists did not know yet."""
+
+    split: Split
+    late: dict[str, Cases]
+
+
+def prequential_tests(log: Log, catalogue: Catalogue, most_cases: int, seed: int) -> Iterator[WindowTest]:
+    """Yield one test per window, with counts learned one interaction at a time.
 
     most_cases: in all; each window gets its part, chosen at random (the same for every delay).
     """
@@ -54,9 +63,13 @@ def prequential_tests(log: Log, catalogue: Catalogue, most_cases: int, seed: int
         for place in in_time[learned:until].tolist():
             counter.learn(int(log.users[place]), int(log.items[place]))
         learned = until
-        split = _window(log, catalogue, start, end, delay_ms, _Sample(most_cases // WINDOWS, seed))
-        if len(split.cases):
-            yield Split(split.knowledge, split.cases, counts=counter.counts())
+        places = _places(log, start, end, _Sample(most_cases // WINDOWS, seed))
+        if not len(places):
+            continue
+        knowledge = Knowledge(log.select(log.times < start), catalogue, start)
+        late = {name: _cases(log, places, delay) for name, delay in DELAYS_MS.items()}
+        split = Split(knowledge, late[AT_ONCE], usual_candidates(knowledge), counter.counts())
+        yield WindowTest(split, late)
 
 
 def prequential_earlier(log: Log, catalogue: Catalogue, most_cases: int, seed: int) -> Iterator[Split]:
@@ -65,9 +78,11 @@ def prequential_earlier(log: Log, catalogue: Catalogue, most_cases: int, seed: i
     sample = _Sample(most_cases // EARLIER_WINDOWS, seed)
     for number in range(EARLIER_WINDOWS):
         end = windows.edges[0] - number * windows.length
-        split = _window(log.select(log.times < windows.edges[0]), catalogue, end - windows.length, end, 0, sample)
-        if len(split.cases) and len(split.knowledge.log):
-            yield split
+        start = end - windows.length
+        knowledge = Knowledge(log.select(log.times < start), catalogue, start)
+        places = _places(log, start, end, sample)
+        if len(places) and len(knowledge.log):
+            yield Split(knowledge, _cases(log, places, 0), usual_candidates(knowledge))
 
 
 @dataclass(frozen=True)
@@ -81,12 +96,15 @@ class _Sample:
         return np.sort(np.random.default_rng(self.seed).choice(places, self.most, replace=False))
 
 
-def _window(log: Log, catalogue: Catalogue, start: int, end: int, delay_ms: int, sample: _Sample) -> Split:
-    knowledge = Knowledge(log.select(log.times < start), catalogue, start)
+def _places(log: Log, start: int, end: int, sample: _Sample) -> IntArray:
+    """Return some of the interactions between two times that are not their user's first."""
     firsts = log.offsets[:-1][log.users]
-    places = sample.of(np.flatnonzero((log.times >= start) & (log.times < end) & (np.arange(len(log)) > firsts)))
+    return sample.of(np.flatnonzero((log.times >= start) & (log.times < end) & (np.arange(len(log)) > firsts)))
+
+
+def _cases(log: Log, places: IntArray, delay_ms: int) -> Cases:
     ends = places if delay_ms == 0 else _known_then(log, places, delay_ms)
-    return Split(knowledge, cases_from_log(log, log.users[places], ends, places + 1, target_starts=places))
+    return cases_from_log(log, log.users[places], ends, places + 1, target_starts=places)
 
 
 def _known_then(log: Log, places: IntArray, delay_ms: int) -> IntArray:

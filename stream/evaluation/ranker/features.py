@@ -107,8 +107,8 @@ class FeatureBuilder:
         block = len(cases)
         lengths = np.diff(cases.offsets)
         distinct = np.bincount(cases.rows[cases.latest], minlength=block)
-        columns["history: length"] = np.log1p(lengths)[rows]
-        columns["history: distinct share"] = (distinct / np.maximum(lengths, 1))[rows]
+        columns["history: length"] = np.log1p(lengths)[rows].astype(np.float32)
+        columns["history: distinct share"] = (distinct / np.maximum(lengths, 1))[rows].astype(np.float32)
         if self._log_prices is not None:
             known = ~np.isnan(self._log_prices[cases.items])
             weights = cases.decayed(0.8, 20) * known

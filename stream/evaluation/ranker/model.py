@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from stream.evaluation.cases import Candidates, Cases, Split
-from stream.evaluation.interactions import BoolArray, FloatArray, IntArray
+from stream.evaluation.interactions import BoolArray, DoubleArray, FloatArray, IntArray
 from stream.evaluation.ranker.features import FeatureBuilder, Table
 from stream.evaluation.ranker.linear import LinearBlend, fit_linear
 from stream.evaluation.ranker.recipe import Recipe
@@ -19,6 +19,18 @@ Step = Callable[[], None]
 
 
 @dataclass(frozen=True)
+class Ranked:
+    """lists: (B, LIST_LENGTH) codes by the ranker's every part: its ingredients, ``blend`` and ``ranker``.
+
+    log_odds: (m,) that a candidate is taken, of all candidates that the trees saw. hits: (m,) which of them were.
+    """
+
+    lists: dict[str, IntArray]
+    log_odds: DoubleArray
+    hits: DoubleArray
+
+
+@dataclass(frozen=True)
 class Ranker:
     """recipe and blend found at earlier cuts. trees: None where too little was taken to learn from."""
 
@@ -27,30 +39,41 @@ class Ranker:
     blend: LinearBlend
     trees: Trees | None
 
-    def rank(
-        self, builder: FeatureBuilder, cases: Cases, candidates: Candidates, step: Step = lambda: None
-    ) -> dict[str, IntArray]:
-        """Return (B, LIST_LENGTH) codes by the ranker's every part: its ingredients, ``blend`` and ``ranker``."""
+    def rank(self, builder: FeatureBuilder, cases: Cases, candidates: Candidates, step: Step = lambda: None) -> Ranked:
+        """Rank every case among all its candidates; targets are read only to say which candidates were hits."""
         lists: dict[str, list[IntArray]] = {}
+        log_odds: list[FloatArray] = []
+        hits: list[BoolArray] = []
         for block in cases.blocks(_block(builder)):
             table = builder.table(block, candidates)
-            for name, codes in self._rank_block(table, builder, len(block)).items():
+            found, near, odds = self._rank_block(table, builder, len(block))
+            for name, codes in found.items():
                 lists.setdefault(name, []).append(codes)
+            log_odds.append(odds)
+            hits.append(table.hits(block, builder.knowledge.n_items)[near])
             for _ in range(len(block)):
                 step()
-        return {name: np.concatenate(parts) for name, parts in lists.items()}
+        return Ranked(
+            {name: np.concatenate(parts) for name, parts in lists.items()},
+            np.concatenate([np.empty(0), *log_odds]),
+            np.concatenate([np.empty(0), *hits]),
+        )
 
-    def _rank_block(self, table: Table, builder: FeatureBuilder, block: int) -> dict[str, IntArray]:
+    def _rank_block(
+        self, table: Table, builder: FeatureBuilder, block: int
+    ) -> tuple[dict[str, IntArray], BoolArray, FloatArray]:
         blend, ranks, order = _order(table, self.blend.score(table.values), builder)
         lists = {name: codes[:, :LIST_LENGTH] for name, codes in table.parts.items()}
-        lists["blend"] = _lists(table.rows[order], table.items[order], block)
-        if self.trees is not None:
-            near = ranks < DEPTH
-            scores = blend - 1000
-            scores[near] = self.trees.score(table.values[near], blend[near], ranks[near])
-            _, _, order = _order(table, scores, builder)
-            lists["ranker"] = _lists(table.rows[order], table.items[order], block)
-        return lists
+        lists["blend"] = lists["ranker"] = _lists(table.rows[order], table.items[order], block)
+        near = ranks < DEPTH
+        if self.trees is None:
+            return lists, np.zeros_like(near), np.empty(0, np.float32)
+        odds = self.trees.score(table.values[near], blend[near], ranks[near])
+        scores = blend - 1000
+        scores[near] = odds
+        _, _, order = _order(table, scores, builder)
+        lists["ranker"] = _lists(table.rows[order], table.items[order], block)
+        return lists, near, odds
 
 
 def fit_ranker(splits: Sequence[Split], recipe: Recipe, seed: int, step: Step = lambda: None) -> Ranker:

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from sklearn.ensemble import HistGradientBoostingClassifier
-from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # it has no stubs
 
 from stream.evaluation.interactions import BoolArray, FloatArray, IntArray
 
@@ -32,8 +31,7 @@ class Trees:
 
     def score(self, values: FloatArray, blend: FloatArray, ranks: IntArray) -> FloatArray:
         """Return (m,) log odds that a candidate is taken; see :func:`tree_input`."""
-        with threadpool_limits(1):
-            scores: FloatArray = self.model.decision_function(tree_input(values[:, self.columns], blend, ranks))
+        scores: FloatArray = self.model.decision_function(tree_input(values[:, self.columns], blend, ranks))
         return scores
 
 
@@ -48,10 +46,5 @@ def tree_columns(names: tuple[str, ...]) -> IntArray:
 
 
 def fit_trees(inputs: FloatArray, hits: BoolArray, columns: IntArray, seed: int) -> Trees:
-    """Fit on :func:`tree_input` of the candidates up to :data:`DEPTH` (Friedman, Annals of Statistics 29(5), 2001).
-
-    One thread: the trees are small, and threads that wait for each other cost more than they bring on a shared machine.
-    """
-    with threadpool_limits(1):
-        model = HistGradientBoostingClassifier(random_state=seed, **SETTINGS).fit(inputs, hits)
-    return Trees(model, columns)
+    """Fit on :func:`tree_input` of the candidates up to :data:`DEPTH` (Friedman, Annals of Statistics 29(5), 2001)."""
+    return Trees(HistGradientBoostingClassifier(random_state=seed, **SETTINGS).fit(inputs, hits), columns)

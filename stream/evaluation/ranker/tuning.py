@@ -51,8 +51,11 @@ TEXT_DECAYS = (0.3, 0.5, 0.7, 0.85, 0.95)
 Parameters = TypeVar("Parameters", bound=msgspec.Struct)
 
 
-def tune(split: Split, seed: int, rounds: int = 2) -> Recipe:
-    """Return the recipe that ranks the targets of an earlier split best, one ingredient after the other."""
+def tune(split: Split, seed: int, step: Callable[[], None] = lambda: None, rounds: int = 2) -> Recipe:
+    """Return the recipe that ranks the targets of an earlier split best, one ingredient after the other.
+
+    step: called for every setting that was tried.
+    """
     knowledge = split.knowledge
     counts = PairCounts.of(knowledge.log, knowledge.n_items)
     baskets = has_baskets(knowledge.log)
@@ -60,6 +63,7 @@ def tune(split: Split, seed: int, rounds: int = 2) -> Recipe:
     usual = slow if baskets else replace(split, cases=split.cases.sample(CASES, seed))
 
     def transitions(recipe: TransitionRecipe) -> float:
+        step()
         return quality(MatrixScorer(_single(transition_matrix(counts, recipe)), recipe.decay, recipe.length), usual)
 
     repeats = split.candidates is Candidates.ALL and knowledge.repeat_share >= REPEATS_FROM
