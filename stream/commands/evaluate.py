@@ -43,6 +43,9 @@ def evaluate(
     ] = None,
     kinds: Annotated[str | None, typer.Option(help="Only these kinds, such as purchase or click,view.")] = None,
     baselines: Annotated[bool, typer.Option(help="Also run the known recommenders.")] = True,
+    ablation: Annotated[
+        bool, typer.Option("--ablation", help="Also fit the linear blend without each family of features.")
+    ] = False,
     cases: Annotated[int, typer.Option(min=100, help="prequential: test at most so many interactions.")] = 5000,
     worker: Annotated[
         int, typer.Option(min=0, help="prequential: so many of the last interactions go through the worker's own code.")
@@ -74,7 +77,7 @@ def evaluate(
     settings = read_settings()
     try:
         shop = read_shop(events, items, protocol, test, _kinds(kinds))
-        contest = Contest(seed, progress_bar, baselines)
+        contest = Contest(seed, progress_bar, baselines, ablation)
         report = evaluate_shop(
             shop, Options(protocol, _cut(cut), test_days, relations, cases, worker), contest, settings
         )

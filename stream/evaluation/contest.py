@@ -14,7 +14,7 @@ from stream.evaluation.figures import Figures, Judge, area_under_curve
 from stream.evaluation.interactions import IntArray
 from stream.evaluation.plan import Test
 from stream.evaluation.ranker.features import FeatureBuilder
-from stream.evaluation.ranker.model import Ranked, Ranker, fit_ranker
+from stream.evaluation.ranker.model import WITHOUT, Ranked, Ranker, fit_ranker
 from stream.evaluation.ranker.recipe import Recipe
 from stream.evaluation.ranker.tuning import tune
 from stream.evaluation.scoring import rank_blocks
@@ -28,12 +28,21 @@ LEAD_METRICS = ("HR@10", "NDCG@10", "HR@20", "MRR@20", "Recall@20", "NDCG@20")
 
 
 @dataclass(frozen=True)
+class Lead:
+    """The ranker's paired difference to one of its parts."""
+
+    part: str
+    difference: Interval
+
+
+@dataclass(frozen=True)
 class Section:
     """What one test came to.
 
     models: figures of the ranker, the blend and the baselines. parts: the ranker's ingredients, each alone.
-    lead: by how much the ranker beats the best of its parts, by metric. weights: of the linear blend, per standard
-    deviation of a feature. lists: the ranker's, (B, LIST_LENGTH) codes.
+    ablation: the blend, fitted without one family of features.
+    lead: by how much the ranker beats the part that is best by that metric, by metric. weights: of the linear blend,
+    per standard deviation of a feature. lists: the ranker's, (B, LIST_LENGTH) codes.
     """
 
     name: str
@@ -41,8 +50,8 @@ class Section:
     candidates: str
     models: dict[str, Figures]
     parts: dict[str, Figures] = field(default_factory=dict)
-    best_part: str = ""
-    lead: dict[str, Interval] = field(default_factory=dict)
+    ablation: dict[str, Figures] = field(default_factory=dict)
+    lead: dict[str, Lead] = field(default_factory=dict)
     recipe: Recipe | None = None
     weights: dict[str, float] = field(default_factory=dict)
     lists: IntArray = field(default_factory=lambda: np.empty((0, 0), np.int64))
@@ -50,11 +59,12 @@ class Section:
 
 @dataclass(frozen=True)
 class Contest:
-    """How tests are run. baselines: run the known recommenders too."""
+    """How tests are run. baselines: run the known recommenders too. ablate: the blend without one family each."""
 
     seed: int
     progress: Progress
     baselines: bool = True
+    ablate: bool = False
 
     def run(self, tests: Sequence[Test]) -> list[Section]:
         """Run tests; neighbours that learn from the same earlier tests share a ranker."""
@@ -80,7 +90,7 @@ class Contest:
         with self.progress(f"{name}: tuning", None) as step:
             recipe = tune(earlier[0], self.seed, step)
         with self.progress(f"{name}: learning", None) as step:
-            return fit_ranker(earlier, recipe, self.seed, step)
+            return fit_ranker(earlier, recipe, self.seed, step, ablate=self.ablate)
 
     def judge_baselines(self, name: str, splits: Sequence[Split], judge: Judge) -> dict[str, Figures]:
         """Return the baselines' figures over the cases of all splits, each fitted to each split's knowledge."""
@@ -105,8 +115,13 @@ def judged(
 ) -> Section:
     """Measure the ranker and its parts."""
     lists = ranked.lists[RANKER]
-    parts = {part: judge.figures(found) for part, found in ranked.lists.items() if part not in (RANKER, BLEND)}
-    best = max(parts, key=lambda part: parts[part].accuracy["NDCG@20"].value)
+    figures = {part: judge.figures(found) for part, found in ranked.lists.items() if part not in (RANKER, BLEND)}
+    ablation = {part: found for part, found in figures.items() if part.startswith(WITHOUT)}
+    parts = {part: found for part, found in figures.items() if part not in ablation}
+    lead = {}
+    for metric in LEAD_METRICS:
+        best = max(parts, key=lambda part: parts[part].accuracy[metric].value)
+        lead[metric] = Lead(best, judge.lead(lists, ranked.lists[best], metric))
     auc = area_under_curve(ranked.log_odds, ranked.hits)
     models = {RANKER: judge.figures(lists, seconds, auc), BLEND: judge.figures(ranked.lists[BLEND])}
     return Section(
@@ -115,8 +130,8 @@ def judged(
         candidates=split.candidates.value,
         models=models | others,
         parts=parts,
-        best_part=best,
-        lead={metric: judge.lead(lists, ranked.lists[best], metric) for metric in LEAD_METRICS},
+        ablation=ablation,
+        lead=lead,
         recipe=ranker.recipe,
         weights=dict(zip(ranker.names, ranker.blend.weights.tolist(), strict=True)),
         lists=lists,

@@ -1,7 +1,7 @@
 """All that an evaluation found, as one JSON object."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import msgspec
@@ -66,9 +66,9 @@ def section_as_json(section: Section) -> dict[str, Any]:
         "candidates": section.candidates,
         "models": {name: figures.as_json() for name, figures in section.models.items()},
         "parts": {name: figures.as_json() for name, figures in section.parts.items()},
-        "best part": section.best_part,
+        "ablation": {name: figures.as_json() for name, figures in section.ablation.items()},
         "lead over the best part": {
-            metric: {"value": lead.value, "low": lead.low, "high": lead.high} for metric, lead in section.lead.items()
+            metric: {"part": lead.part, **asdict(lead.difference)} for metric, lead in section.lead.items()
         },
         "recipe": msgspec.to_builtins(section.recipe),
         "strongest weights": {name: round(weight, 4) for name, weight in strongest},

@@ -39,9 +39,12 @@ def _accuracy(title: str, section: Section) -> Table:
         table.add_row(name, *_cells(figures), _number(figures.auc), _seconds(figures.seconds))
     for name, figures in section.parts.items():
         table.add_row(f"  part: {name}", *_cells(figures), ABSENT, ABSENT, style="dim")
+    for name, figures in section.ablation.items():
+        table.add_row(f"  {name}", *_cells(figures), ABSENT, ABSENT, style="dim")
     if section.lead:
-        leads = (section.lead[name] for name in ACCURACY)
-        table.add_row(f"lead over {section.best_part}", *(f"{lead.value:+.4f}" for lead in leads), "", "", style="bold")
+        leads = (section.lead[name].difference for name in ACCURACY)
+        cells = [f"{lead.value:+.4f} ±{(lead.high - lead.low) / 2:.4f}" for lead in leads]
+        table.add_row("lead over the best part", *cells, "", "", style="bold")
     return table
 
 

@@ -1,12 +1,13 @@
 """The ranker as a whole: tune, fit on earlier cuts, rank."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from stream.evaluation.cases import Candidates, Cases, Split
 from stream.evaluation.interactions import BoolArray, DoubleArray, FloatArray, IntArray
+from stream.evaluation.ranker.families import family_of
 from stream.evaluation.ranker.features import FeatureBuilder, Table
 from stream.evaluation.ranker.linear import LinearBlend, fit_linear
 from stream.evaluation.ranker.recipe import Recipe
@@ -15,6 +16,7 @@ from stream.evaluation.scoring import LIST_LENGTH, block_size
 
 MOST_CASES_AT_ONCE = 256
 LINEAR_CASES = 4000
+WITHOUT = "blend without "
 Step = Callable[[], None]
 
 
@@ -32,12 +34,16 @@ class Ranked:
 
 @dataclass(frozen=True)
 class Ranker:
-    """recipe and blend found at earlier cuts. trees: None where too little was taken to learn from."""
+    """recipe and blend found at earlier cuts. trees: None where too little was taken to learn from.
+
+    without: blends fitted without one family of features each: its columns' places, and the blend of the others.
+    """
 
     recipe: Recipe
     names: tuple[str, ...]
     blend: LinearBlend
     trees: Trees | None
+    without: dict[str, tuple[IntArray, LinearBlend]] = field(default_factory=dict)
 
     def rank(self, builder: FeatureBuilder, cases: Cases, candidates: Candidates, step: Step = lambda: None) -> Ranked:
         """Rank every case among all its candidates; targets are read only to say which candidates were hits."""
@@ -64,6 +70,9 @@ class Ranker:
     ) -> tuple[dict[str, IntArray], BoolArray, FloatArray]:
         blend, ranks, order = _order(table, self.blend.score(table.values), builder)
         lists = {name: codes[:, :LIST_LENGTH] for name, codes in table.parts.items()}
+        for family, (kept, others) in self.without.items():
+            _, _, order_of_others = _order(table, others.score(table.values[:, kept]), builder)
+            lists[f"{WITHOUT}{family}"] = _lists(table.rows[order_of_others], table.items[order_of_others], block)
         lists["blend"] = lists["ranker"] = _lists(table.rows[order], table.items[order], block)
         near = ranks < DEPTH
         if self.trees is None:
@@ -76,13 +85,19 @@ class Ranker:
         return lists, near, odds
 
 
-def fit_ranker(splits: Sequence[Split], recipe: Recipe, seed: int, step: Step = lambda: None) -> Ranker:
-    """Fit blend and trees on earlier splits, the nearest first."""
+def fit_ranker(
+    splits: Sequence[Split], recipe: Recipe, seed: int, step: Step = lambda: None, *, ablate: bool = False
+) -> Ranker:
+    """Fit blend and trees on earlier splits, the nearest first; ``ablate``: also blends without one family each."""
     nearest = splits[0]
     builder = FeatureBuilder(nearest.knowledge, recipe)
     sample = nearest.cases.sample(LINEAR_CASES, seed)
     names, rows, values, hits = _stack(builder, sample, nearest.candidates, step)
     blend = fit_linear(rows, values, hits)
+    without = {}
+    for family in sorted({family_of(name) for name in names}) if ablate else ():
+        kept = np.flatnonzero([family_of(name) != family for name in names])
+        without[family] = kept, fit_linear(rows, values[:, kept], hits)
     columns = tree_columns(names)
     inputs: list[FloatArray] = []
     taken: list[BoolArray] = []
@@ -103,7 +118,7 @@ def fit_ranker(splits: Sequence[Split], recipe: Recipe, seed: int, step: Step = 
                 step()
     hit = np.concatenate(taken)
     trees = fit_trees(np.concatenate(inputs), hit, columns, seed) if 0 < hit.sum() < len(hit) else None
-    return Ranker(recipe, names, blend, trees)
+    return Ranker(recipe, names, blend, trees, without)
 
 
 def _stack(

@@ -60,6 +60,11 @@ def test_leave_one_out_says_everything_and_its_lists_prove_it(shop: tuple[Path, 
     assert wanted < models.keys()
     assert figures["HR@10"] > models["popular"]["HR@10"]
     assert recomputed(lists) == pytest.approx({name: figures[name] for name in ("HR@10", "NDCG@10")})
+    section = found["sections"]["leave-one-out"]
+    for metric, lead in section["lead over the best part"].items():
+        best = max(figures[metric] for figures in section["parts"].values())
+        assert lead["value"] == pytest.approx(figures[metric] - best)
+        assert lead["low"] <= lead["value"] <= lead["high"]
     assert len(list(plots.glob("*.png"))) == 2
     assert all(path.read_bytes().startswith(b"\x89PNG") for path in plots.glob("*.png"))
 
@@ -71,6 +76,16 @@ def test_the_same_seed_gives_the_same_lists(shop: tuple[Path, Path], tmp_path: P
         call(shop, "--protocol", "leave-one-out", "--no-baselines", "--write-lists", str(path))
         written.append(path.read_bytes())
     assert written[0] == written[1] != b""
+
+
+def test_ablation_leaves_out_one_family_at_a_time(shop: tuple[Path, Path]) -> None:
+    ended = call(shop, "--protocol", "leave-one-out", "--no-baselines", "--ablation", "--json")
+    assert ended.exit_code == 0, ended.output
+    section = json.loads(ended.stdout.splitlines()[-1])["sections"]["leave-one-out"]
+    families = {"transitions", "text", "brands and categories", "popularity and age", "latent", "history"}
+    assert {f"blend without {family}" for family in families} <= section["ablation"].keys()
+    found = [figures["NDCG@20"] for figures in section["ablation"].values()]
+    assert min(found) < section["models"]["blend"]["NDCG@20"]
 
 
 def test_next_basket_and_its_new_items(shop: tuple[Path, Path], tmp_path: Path) -> None:
@@ -120,7 +135,14 @@ def test_session_files_are_read_as_they_are(tmp_path: Path) -> None:
 def test_tables_for_people(shop: tuple[Path, Path]) -> None:
     ended = call(shop, "--protocol", "leave-one-out")
     assert ended.exit_code == 0, ended.output
-    for words in ("leave-one-out:", "ranker", "V-SKNN", "lead over", "other users", "category novelty@10"):
+    for words in (
+        "leave-one-out:",
+        "ranker",
+        "V-SKNN",
+        "lead over the best part",
+        "other users",
+        "category novelty@10",
+    ):
         assert words in ended.stdout
 
 
