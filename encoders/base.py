@@ -32,6 +32,10 @@ class TextEncoder(Protocol):
     def dimensions(self) -> int:
         """D."""
 
+    @property
+    def unknown_share(self) -> float:
+        """Share (0-1) of the latest texts' tokens that the model does not know; 0 for one without a vocabulary."""
+
     def encode(self, texts: Sequence[str]) -> FloatArray:
         """Return (len(texts), D) float32, each row of unit length. Deterministic up to 1e-5 in cosine."""
 

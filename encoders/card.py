@@ -48,17 +48,19 @@ def card_path(weights: Path) -> Path:
     return weights.with_suffix(".json")
 
 
-def write_weights(path: Path, tensors: Mapping[str, FloatArray], card: Card) -> None:
-    """Write weights and card; the card gets the weights' digest. Same tensors, same bytes.
+def write_weights(path: Path, tensors: Mapping[str, FloatArray], card: Card) -> str:
+    """Write weights, then the card, which gets the weights' digest; return their revision. Same tensors, same bytes.
 
+    Each file is replaced at once: who reads meanwhile finds the old or the new one, and the digest tells a mixture.
     Raises EncoderError when the path does not end in .safetensors.
     """
     _refuse_suffix(path)
     data = save({name: np.ascontiguousarray(tensor, np.float32) for name, tensor in sorted(tensors.items())})
     card = msgspec.structs.replace(card, weights_sha256=sha256(data).hexdigest())
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(data)
-    card_path(path).write_bytes(msgspec.json.format(msgspec.json.encode(card), indent=2) + b"\n")
+    _replace(path, data)
+    _replace(card_path(path), msgspec.json.format(msgspec.json.encode(card), indent=2) + b"\n")
+    return card.revision
 
 
 def read_card(path: Path, card_type: type[C]) -> C:
@@ -98,6 +100,12 @@ def check_shapes(path: Path, tensors: Mapping[str, FloatArray], shapes: Mapping[
     found = {name: tensor.shape for name, tensor in tensors.items()}
     if found != dict(shapes):
         raise EncoderError(f"{path} holds {found}, not {dict(shapes)}")
+
+
+def _replace(path: Path, data: bytes) -> None:
+    part = path.with_name(f".{path.name}.part")
+    part.write_bytes(data)
+    part.replace(path)
 
 
 def _refuse_suffix(path: Path) -> None:

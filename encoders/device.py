@@ -22,7 +22,7 @@ MAX_CPU_THREADS = 8
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """A torch device and the number type of the text model's forward pass on it.
+    """A torch device and the number type that the text model's forward pass is fast in on it.
 
     Item and user vectors stay float32 on every device: a top-k must not depend on where it was computed, and a million
     of them are 256 MB.

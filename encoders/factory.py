@@ -1,19 +1,21 @@
 """From settings to encoders: the one place that knows which implementation stands behind which name."""
 
 import logging
-from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
-from encoders.base import EncoderError, TextEncoder, UserEncoder
-from encoders.card import read_card, read_format
+import torch
+
+from encoders.base import EncoderError, TextEncoder
+from encoders.card import read_card
 from encoders.categories import CategoriesCard, DerivedCategories
 from encoders.device import CPU, Device
+from encoders.fidelity import measure
 from encoders.hashing import HashingTextEncoder
-from encoders.items import ItemMatrix
 from encoders.projection import ItemProjection, ProjectionCard
-from encoders.settings import EncoderSettings, TextEncoderName
+from encoders.settings import EncoderSettings, Precision, TextEncoderName
 from encoders.text import TransformersTextEncoder
-from encoders.user import decay
+from encoders.user.model import PROJECTION_WEIGHTS, UserModel, load_user_model, untrained
 
 logger = logging.getLogger(__name__)
 
@@ -22,18 +24,43 @@ SHIPPED_PROJECTION = DATA / "minilm-projection.safetensors"
 SHIPPED_CATEGORIES = DATA / "online-retail-categories.safetensors"
 """Fit for gifts and household goods, to be tried out; a shop makes its own with ``interestream train categories``."""
 
-USER_WEIGHTS = "model.safetensors"
-
-USER_ENCODERS: Mapping[str, Callable[[Path, ItemMatrix], UserEncoder]] = {decay.FORMAT: decay.DecayUserEncoder.load}
-"""Loader of each format of trained user encoders."""
-
 
 def load_text_encoder(settings: EncoderSettings, device: Device = CPU) -> TextEncoder:
-    """Load the text encoder that the settings name. Takes seconds for transformers. Raises EncoderError."""
+    """Load the text encoder that the settings name. Takes seconds for transformers.
+
+    Another number type than float32 is measured first. Below the limits, ``auto`` falls back to float32 and says so;
+    one that was asked for by name is refused. Raises EncoderError.
+    """
     if settings.text is TextEncoderName.HASHING:
         return HashingTextEncoder()
+    precision = settings.text_precision
+    if precision is Precision.AUTO:
+        precision = Precision.BF16 if device.dtype is torch.bfloat16 else Precision.FP32
+    reference = _transformers(settings, device, Precision.FP32)
+    if precision is Precision.FP32:
+        return reference
+    candidate = _transformers(settings, device, precision)
+    fidelity = measure(reference, candidate, load_projection(reference))
+    where = f"{candidate.model} in {precision.value} on {device.torch_device}"
+    if fidelity.passes:
+        logger.info("%s serves: %s", where, fidelity)
+        return candidate
+    if settings.text_precision is Precision.AUTO:
+        logger.warning("%s is not near enough to fp32, which serves instead: %s", where, fidelity)
+        return reference
+    raise EncoderError(
+        f"encoder.text_precision: {where} is not near enough to fp32: {fidelity}; set it to auto, or to fp32"
+    )
+
+
+def _transformers(settings: EncoderSettings, device: Device, precision: Precision) -> TransformersTextEncoder:
+    dtype = torch.bfloat16 if precision is Precision.BF16 else torch.float32
     return TransformersTextEncoder(
-        settings.text_model_dir, device, batch_tokens=settings.text_batch_tokens, prefix=settings.text_prefix
+        settings.text_model_dir,
+        replace(device, dtype=dtype),
+        batch_tokens=settings.text_batch_tokens,
+        prefix=settings.text_prefix,
+        int8=precision is Precision.INT8,
     )
 
 
@@ -51,17 +78,19 @@ def load_projection(text_encoder: TextEncoder, file: Path | None = None) -> Item
     return ItemProjection.unfitted(text_encoder.dimensions)
 
 
-def load_user_encoder(settings: EncoderSettings, matrix: ItemMatrix) -> UserEncoder:
-    """Load the trained user encoder of ``encoder.user_model_dir``, or the untrained ``decay``. Raises EncoderError."""
-    if settings.user_model_dir is None:
-        return decay.DecayUserEncoder(matrix)
-    path = settings.user_model_dir / USER_WEIGHTS
-    found = read_format(path)
-    if found not in USER_ENCODERS:
+def load_user(settings: EncoderSettings, text_encoder: TextEncoder, device: Device = CPU) -> UserModel:
+    """Load the trained model of ``encoder.user_model_dir``, or the untrained ``decay``, over an empty item matrix.
+
+    Raises EncoderError.
+    """
+    folder, chosen = settings.user_model_dir, settings.projection_file
+    if folder is None:
+        return untrained(load_projection(text_encoder, chosen), device)
+    if chosen is not None and (folder / PROJECTION_WEIGHTS).is_file():
         raise EncoderError(
-            f"encoder.user_model_dir: the format of {path} is {found!r}, this version reads {sorted(USER_ENCODERS)}"
+            f"encoder.projection_file is {chosen}, but the model in {folder} has its own projection; unset the former"
         )
-    return USER_ENCODERS[found](path, matrix)
+    return load_user_model(folder, text_encoder.model, device, load_projection(text_encoder, chosen))
 
 
 def load_categories(settings: EncoderSettings, text_encoder: TextEncoder) -> DerivedCategories | None:

@@ -43,6 +43,11 @@ class HashingTextEncoder:
         """64."""
         return ITEM_DIMENSIONS
 
+    @property
+    def unknown_share(self) -> float:
+        """0: every text is made of letters."""
+        return 0.0
+
     def encode(self, texts: Sequence[str]) -> FloatArray:
         """Return (len(texts), 64) float32, each row of unit length."""
         if not texts:

@@ -1,5 +1,6 @@
 """Items: the text that stands for one, and the matrix of all their vectors."""
 
+from collections.abc import Sequence
 from hashlib import blake2b
 
 import numpy as np
@@ -9,6 +10,7 @@ from scipy.sparse import csr_array
 from torch import Tensor
 
 from encoders.base import ITEM_DIMENSIONS, FloatArray, IntArray
+from encoders.deltas import ItemDeltas
 from encoders.device import CPU, Device
 from encoders.projection import ItemProjection, normalise
 
@@ -55,8 +57,16 @@ class ItemMatrix:
     on every device, so that the best items do not depend on the hardware. Belongs to one thread at a time.
     """
 
-    def __init__(self, projection: ItemProjection, device: Device = CPU, capacity: int = 1024) -> None:
+    def __init__(
+        self,
+        projection: ItemProjection,
+        device: Device = CPU,
+        capacity: int = 1024,
+        deltas: ItemDeltas | None = None,
+    ) -> None:
+        """Make an empty matrix. ``deltas``: what was learned of items beyond their texts."""
         self.projection = projection
+        self._deltas = deltas
         self._device = device
         self._rows = 0
         self._mirror: FloatArray = np.zeros((0, ITEM_DIMENSIONS), np.float32)
@@ -89,6 +99,10 @@ class ItemMatrix:
         if rows.min() < 0:
             raise IndexError(f"row {rows.min()} is negative")
         self._put(rows, self.projection.project(text_vectors, deltas))
+
+    def set_items(self, ids: Sequence[str], rows: IntArray, text_vectors: FloatArray) -> None:
+        """Like :meth:`set_rows`, with what was learned of the items of these ids beyond their texts (n, D)."""
+        self.set_rows(rows, text_vectors, None if self._deltas is None else self._deltas.of(ids))
 
     def clear_row(self, row: int) -> None:
         """Take a row's vector away. Nothing happens when it has none."""

@@ -59,9 +59,9 @@ class ItemProjection:
         check_shapes(path, tensors, {"mean": (d_text,), "matrix": (d_text, ITEM_DIMENSIONS)})
         return cls(f"{path.stem}/{card.revision}", tensors["mean"], tensors["matrix"])
 
-    def save(self, path: Path, card: ProjectionCard) -> None:
-        """Write the projection and its card."""
-        write_weights(path, {"mean": self.mean, "matrix": self.matrix}, card)
+    def save(self, path: Path, card: ProjectionCard) -> str:
+        """Write the projection and its card; return its revision."""
+        return write_weights(path, {"mean": self.mean, "matrix": self.matrix}, card)
 
     @classmethod
     def unfitted(cls, text_dimensions: int) -> Self:
@@ -84,7 +84,8 @@ class ItemProjection:
 
 def normalise(vectors: NDArray[np.floating]) -> FloatArray:
     """Return the rows at unit length, float32; rows that are zero, but for rounding, or not finite become zero."""
-    lengths = np.linalg.norm(vectors, axis=-1, keepdims=True)
+    with np.errstate(over="ignore"):  # then the length is infinite
+        lengths = np.linalg.norm(vectors, axis=-1, keepdims=True)
     known = np.isfinite(lengths) & (lengths > 1e-6)
     unit: FloatArray = np.where(known, vectors / np.where(known, lengths, 1), 0).astype(np.float32)
     return unit

@@ -13,6 +13,7 @@ from safetensors import SafetensorError
 from encoders.base import EncoderError, FloatArray
 from encoders.batching import padded_length, plan_batches
 from encoders.device import CPU, Device
+from encoders.int8 import quantise
 from encoders.model_folder import open_model_folder
 
 logger = logging.getLogger(__name__)
@@ -28,6 +29,12 @@ WINDOW_TEXTS = 4096
 UNKNOWN_SHARE_LIMIT = 0.2
 """A text model that knows less than four in five tokens was made for another language."""
 
+ALARMING_TOKENS = 100
+"""A few odd titles are no catalogue."""
+
+REMEMBERED_TOKENS = 4000
+"""After so many further tokens, earlier ones count half."""
+
 
 class TransformersTextEncoder:
     """Mean pooling over the last layer, then unit length: what sentence models of this family were tuned for.
@@ -36,12 +43,17 @@ class TransformersTextEncoder:
     """
 
     def __init__(
-        self, folder: Path | None = None, device: Device = CPU, batch_tokens: int | None = None, prefix: str = ""
+        self,
+        folder: Path | None = None,
+        device: Device = CPU,
+        batch_tokens: int | None = None,
+        prefix: str = "",
+        int8: bool = False,
     ) -> None:
         """Load a model folder (the installed model package's when None).
 
         batch_tokens: per forward pass; 2048 on a CPU and 8192 on a GPU when None. prefix: put before each text, as
-        some models want ("query: "). Raises EncoderError.
+        some models want ("query: "). int8: linear layers in 8-bit integers. Raises EncoderError.
         """
         vetted = open_model_folder(folder)
         # Read by huggingface_hub at its first import; from_pretrained below gets no other than a local path anyway.
@@ -68,6 +80,8 @@ class TransformersTextEncoder:
         # transformers fills what is missing with random numbers. Mean pooling has no use for the pooler.
         if missing := sorted(key for key in report["missing_keys"] if not key.startswith("pooler.")):
             raise EncoderError(f"{vetted.path}: the weights lack {missing[0]} and {len(missing) - 1} more tensors")
+        if int8:
+            quantise(model)
         self._model = model.to(device.torch_device).eval()
         self._device = device
         on_cpu = device.torch_device.type == "cpu"
@@ -79,8 +93,8 @@ class TransformersTextEncoder:
         self._padding_id = self._tokenizer.pad_token_id
         self._special_tokens = self._tokenizer.num_special_tokens_to_add()
         self._name = f"{vetted.name}/{revision[:8]}"
-        self._unknown_share = 0.0
-        self._alarms = 0
+        self._tokens = self._unknown = 0.0
+        self._is_alarmed = False
 
     @property
     def model(self) -> str:
@@ -94,25 +108,20 @@ class TransformersTextEncoder:
 
     @property
     def unknown_share(self) -> float:
-        """Share of the last call's tokens (0-1, special tokens aside) that the model's vocabulary does not know."""
-        return self._unknown_share
+        """Share (0-1) of the latest tokens, some thousands, that the model's vocabulary does not know."""
+        return self._unknown / self._tokens if self._tokens else 0.0
 
     def encode(self, texts: Sequence[str]) -> FloatArray:
         """Return (len(texts), D) float32, each row of unit length. Longer texts than the model takes are cut.
 
-        Logs a warning when more than a fifth of the tokens are unknown.
+        Logs an error, once, when more than a fifth of the latest tokens are unknown.
         """
         vectors = np.empty((len(texts), self.dimensions), np.float32)
-        unknown = known = 0
         for start in range(0, len(texts), WINDOW_TEXTS):
             tokens = self._tokenize(texts[start : start + WINDOW_TEXTS])
             for batch in plan_batches([len(ids) for ids in tokens], self._batch_tokens):
                 vectors[[start + position for position in batch]] = self._forward([tokens[p] for p in batch])
-            unknown += sum(ids.count(self._unknown_id) for ids in tokens)
-            known += sum(len(ids) - self._special_tokens for ids in tokens)
-        self._unknown_share = unknown / max(known, 1)
-        if self._unknown_share > UNKNOWN_SHARE_LIMIT:
-            self._alarm(texts)
+            self._mind_unknown(tokens)
         return vectors
 
     def _tokenize(self, texts: Sequence[str]) -> list[list[int]]:
@@ -132,12 +141,18 @@ class TransformersTextEncoder:
         states = output.last_hidden_state.float() * attention[:, :, None]
         return torch.nn.functional.normalize(states.sum(dim=1), dim=1).cpu().numpy()
 
-    def _alarm(self, texts: Sequence[str]) -> None:
-        # A shop in another language would alarm with every new item: say it the 1st, 2nd, 4th, 8th ... time.
-        self._alarms += 1
-        if self._alarms & (self._alarms - 1) == 0:
-            logger.warning(
-                "%s does not know %.0f %% of the tokens of %d texts (time %d), their vectors mean little; "
-                "set encoder.text_model_dir to a model of the shop's language",
-                self.model, 100 * self._unknown_share, len(texts), self._alarms,
-            )  # fmt: skip
+    def _mind_unknown(self, tokens: list[list[int]]) -> None:
+        count = sum(len(ids) - self._special_tokens for ids in tokens)
+        kept = 0.5 ** (count / REMEMBERED_TOKENS)
+        self._tokens = kept * self._tokens + count
+        self._unknown = kept * self._unknown + sum(ids.count(self._unknown_id) for ids in tokens)
+        if self._is_alarmed or self._tokens < ALARMING_TOKENS or self.unknown_share <= UNKNOWN_SHARE_LIMIT:
+            return
+        self._is_alarmed = True
+        logger.error(
+            "%s does not know %.0f %% of the tokens of the catalogue's latest texts: their vectors mean little. Set "
+            "encoder.text_model_dir to a model of the shop's language: multilingual-e5-small, with "
+            "encoder.text_prefix='query: ', knows about a hundred; then fit a projection to it with "
+            "`interestream train projection`",
+            self.model, 100 * self.unknown_share,
+        )  # fmt: skip

@@ -14,6 +14,7 @@ from mode import Service
 
 from encoders.device import EncoderThread
 from graph.store import GraphStore, Unavailable
+from stream.absence import Absence
 from stream.agents.association import AssociationAgent
 from stream.agents.catalogue import CatalogueAgent
 from stream.agents.intake import IntakeAgent
@@ -25,6 +26,7 @@ from stream.knowledge import Knowledge
 from stream.ledgered import LedgeredAgent
 from stream.membership import InstanceLock, default_state_dir
 from stream.metrics import Metrics
+from stream.model_watch import ModelWatch
 from stream.originals import KafkaOriginals
 from stream.preflight import TopicFacts, TopicsMadeAgain, TopicWatch, wait_for_store
 from stream.publisher import Publisher
@@ -76,10 +78,11 @@ class Runtime(Service):
         super().__init__(**kwargs)
         self.parts = parts
         self.health = Health()
-        self._topics = TopicWatch(parts.settings, parts.facts)
+        self.topics = TopicWatch(parts.settings, parts.facts)
         self.endpoint = HealthServer(parts.settings.metrics, parts.metrics, self.health)
         self.apps: list[BatchApp] = []
         self.lock: InstanceLock | None = None
+        self._absences = {server: Absence(server, log) for server in ("kafka", "store")}
 
     async def on_start(self) -> None:
         """Connect everything; replicas are read to their ends before any agent sees a record."""
@@ -96,6 +99,8 @@ class Runtime(Service):
             extra={"items": len(parts.knowledge.records), "seconds": round(time.monotonic() - started, 2)},
         )
         self.add_future(self._watch())
+        if parts.settings.encoder.user_model_watch_seconds:
+            self.add_future(self._watch_model(parts.settings.encoder.user_model_watch_seconds))
 
     async def on_stop(self) -> None:
         """Disconnect in the opposite order."""
@@ -116,24 +121,34 @@ class Runtime(Service):
             self.health.ready["assigned"] = all(app.assigned_once for app in self.apps)
             if now - asked_at >= _PING_SECONDS:
                 asked_at = now
-                self.health.ready["store"] = await self._answers(self.parts.store.ping())
-                self.health.ready["kafka"] = await self._answers(self.parts.publisher.ping())
+                self.health.ready["store"] = await self._answers("store", self.parts.store.ping())
+                self.health.ready["kafka"] = await self._answers("kafka", self.parts.publisher.ping())
                 await self._mind_topics()
             for replica in (self.parts.items, self.parts.associations):
                 if replica.failure is not None:
                     await self.crash(replica.failure)  # the process ends; a new one reads the topic again
             await self.sleep(1.0)
 
+    async def _watch_model(self, seconds: float) -> None:
+        """Take over a new user model, at its own pace: loading one takes seconds."""
+        parts, encoders = self.parts, self.parts.encoders
+        models = ModelWatch(parts.settings.encoder, encoders.text, encoders.device, parts.knowledge, parts.metrics)
+        while not self.should_stop:
+            await models.look()
+            await self.sleep(seconds)
+
     async def _mind_topics(self) -> None:
         """End the process when a topic was made again under us; a new one learns its id and decides what it means."""
-        if changed := await asyncio.to_thread(self._topics.made_again):
+        if changed := await asyncio.to_thread(self.topics.made_again):
             await self.crash(TopicsMadeAgain(f"deleted and made again while we ran: {', '.join(changed)}"))
 
-    async def _answers(self, question: Any) -> bool:
+    async def _answers(self, server: str, question: Any) -> bool:
         try:
             await asyncio.wait_for(question, timeout=_PING_SECONDS)
-        except (Unavailable, KafkaError, OSError, TimeoutError):
+        except (Unavailable, KafkaError, OSError, TimeoutError) as error:
+            self._absences[server].noted(repr(error))
             return False
+        self._absences[server].over()
         return True
 
 
@@ -141,9 +156,9 @@ def build_parts(settings: Settings, facts: TopicFacts, store: GraphStore) -> Par
     """Load the encoders and put together what the roles share. Raises encoders.base.EncoderError."""
     encoders = load_encoders(settings.encoder)
     metrics = Metrics()
-    device = str(encoders.device.torch_device)
-    metrics.model.info({"text": encoders.text.model, "user": encoders.user.model, "device": device})
-    knowledge = Knowledge(encoders.matrix, settings.graph)
+    metrics.unknown_tokens.set_function(lambda: encoders.text.unknown_share)
+    metrics.tell_model(encoders.text.model, encoders.user.name, str(encoders.device.torch_device))
+    knowledge = Knowledge(encoders.user, settings.graph)
     topics = settings.topics
     return Parts(
         settings,
@@ -177,7 +192,7 @@ def _build_handler(role: Role, parts: Parts) -> BatchHandler:
         )
     if role is Role.INTEREST:
         names = {p: f"{facts.ids[topics.bundles]}/{p}" for p in range(facts.partitions[topics.bundles])}
-        refresher = Refresher(parts.knowledge, parts.encoders.user, parts.thread, settings.graph, parts.metrics)
+        refresher = Refresher(parts.knowledge, parts.thread, settings.graph, parts.metrics)
         return InterestAgent(topics.bundles, *common).equip(
             refresher,
             (parts.items, parts.associations),
@@ -217,7 +232,8 @@ def build_worker(
     for role in roles:
         handler = build_handler(role, parts)
         instance_id = lock.instance_id(role.value) if lock else None
-        apps.append(BatchApp(role.value, handler, settings, instance_id, parts.facts.ids[handler.topic]))
+        topic_id = parts.facts.ids[handler.topic]
+        apps.append(BatchApp(role.value, handler, settings, instance_id, topic_id, runtime.topics.was_made_again))
     for app in apps:
         app.finalize()
     runtime.apps.extend(apps)

@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass
 
-from encoders.base import TextEncoder, UserEncoder
+from encoders.base import TextEncoder
 from encoders.categories import DerivedCategories
 from encoders.device import Device, choose_device
-from encoders.factory import load_categories, load_projection, load_text_encoder, load_user_encoder
-from encoders.items import ItemMatrix
+from encoders.factory import load_categories, load_text_encoder, load_user
 from encoders.settings import EncoderSettings
+from encoders.user.model import UserModel
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,8 +16,7 @@ class Encoders:
 
     device: Device
     text: TextEncoder
-    matrix: ItemMatrix
-    user: UserEncoder
+    user: UserModel
     categories: DerivedCategories | None
 
 
@@ -25,5 +24,5 @@ def load_encoders(settings: EncoderSettings) -> Encoders:
     """Load everything that turns words and histories into vectors. Takes seconds. Raises EncoderError."""
     device = choose_device(settings.device)
     text = load_text_encoder(settings, device)
-    matrix = ItemMatrix(load_projection(text, settings.projection_file), device)
-    return Encoders(device, text, matrix, load_user_encoder(settings, matrix), load_categories(settings, text))
+    user = load_user(settings, text, device)
+    return Encoders(device, text, user, load_categories(settings, text))

@@ -1,23 +1,22 @@
 """What a worker knows of the whole shop: items, their vectors, associations. Fed by the replicas, read at ranking.
 
-Belongs to the event loop, but for the item matrix, which only the encoder thread touches.
+Belongs to the event loop, but for the serving model's item matrix, which only the encoder thread touches.
 """
 
 import time
 from collections.abc import Iterable
 
 import msgspec
-import numpy as np
 from aiokafka import ConsumerRecord
 
-from encoders.base import FloatArray
-from encoders.items import ItemMatrix
+from encoders.user.model import UserModel
 from graph.association import source_key
 from graph.model import Level, SuccessorRecord
 from graph.ranking.associations import AssociationIndex
 from graph.ranking.items import ItemIndex
 from graph.settings import GraphSettings
 from stream.bundles import ItemRecord, decode_item
+from stream.serving import Serving, VectorFeed
 
 _record_decoder = msgspec.msgpack.Decoder(SuccessorRecord)
 _record_encoder = msgspec.msgpack.Encoder()
@@ -34,18 +33,17 @@ def encode_successors(record: SuccessorRecord) -> bytes | None:
 class Knowledge:
     """Items, vectors and associations of the whole shop, and which users wait for which item's category."""
 
-    def __init__(self, matrix: ItemMatrix, settings: GraphSettings, quiet_seconds: float = 0.3) -> None:
+    def __init__(self, model: UserModel, settings: GraphSettings, quiet_seconds: float = 0.3) -> None:
         self.quiet_seconds = quiet_seconds
         self.items = ItemIndex()
         self.associations = AssociationIndex(settings.association, settings.ranking)
-        self.matrix = matrix
+        self.serving = Serving(model, VectorFeed())
+        self._feeds = [self.serving.feed]
         self.records: dict[str, ItemRecord] = {}
         self.arrived: set[str] = set()
         self.last_arrival = 0.0
         self.association_changes = 0
         self.category_sources: set[str] = set()
-        self._new_vectors: dict[int, FloatArray] = {}
-        self._cleared: set[int] = set()
 
     def on_items(self, records: Iterable[ConsumerRecord]) -> None:
         """Take over records of the items topic."""
@@ -60,15 +58,15 @@ class Knowledge:
             row = self.items.row(item_id)
             self.items.remove(item_id)
             if row is not None:
-                self._new_vectors.pop(row, None)
-                self._cleared.add(row)
+                for feed in self._feeds:
+                    feed.clear(row)
             return
         known = item_id in self.records
         self.records[item_id] = record
         row = self.items.upsert(record.row, record.since)
         if record.vector:
-            self._cleared.discard(row)
-            self._new_vectors[row] = np.frombuffer(record.vector, dtype="<f2").astype(np.float32)
+            for feed in self._feeds:
+                feed.put(row, record.vector)
         if not known or record.row.category != before:
             self.arrived.add(item_id)
             self.last_arrival = time.monotonic()
@@ -92,14 +90,24 @@ class Knowledge:
             self.category_sources.add(record.source)
             self.association_changes += 1
 
-    def drain_vectors(self) -> tuple[list[int], list[FloatArray], list[int]]:
-        """Return (rows, their text vectors, rows to clear) that the matrix has not seen yet."""
-        rows = list(self._new_vectors)
-        vectors = [self._new_vectors[row] for row in rows]
-        cleared = sorted(self._cleared)
-        self._new_vectors.clear()
-        self._cleared.clear()
-        return rows, vectors, cleared
+    def open_feed(self) -> VectorFeed:
+        """Return a feed for another item matrix: every vector known so far, and from now on whatever changes."""
+        feed = VectorFeed()
+        for item_id, record in self.records.items():
+            row = self.items.row(item_id)
+            if record.vector and row is not None:
+                feed.put(row, record.vector)
+        self._feeds.append(feed)
+        return feed
+
+    def close_feed(self, feed: VectorFeed) -> None:
+        """Feed it no more: its model never came to serve."""
+        self._feeds.remove(feed)
+
+    def serve(self, serving: Serving) -> None:
+        """Let another model serve, from the next batch on. Its feed is one that :meth:`open_feed` returned."""
+        self.serving = serving
+        self._feeds = [serving.feed]
 
 
 def successors_key(record: SuccessorRecord) -> str:

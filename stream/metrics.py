@@ -64,7 +64,17 @@ class Metrics:
         self.partitions = Gauge("interest_partitions", "Partitions owned, by role.", ("role",), registry=registry)
         self.cached_users = Gauge("interest_cached_users", "User states in memory.", registry=registry)
         self.items = Gauge("interest_items", "Items the replica knows.", registry=registry)
+        self.unknown_tokens = Gauge(
+            "interest_item_text_unknown_share",
+            "Share of the latest item texts' tokens that the text model does not know.",
+            registry=registry,
+        )
         self.model = Info("interest_model", "The encoders in use.", registry=registry)
+        self.model_changes = counter("model_changes_total", "New user models by what became of them.", "outcome")
+
+    def tell_model(self, text: str, user: str, device: str) -> None:
+        """Say which encoders are in use."""
+        self.model.info({"text": text, "user": user, "device": device})
 
     def count_rejected(self, stage: str, reason: str) -> None:
         """Count one refused event."""

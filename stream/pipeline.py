@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 
 from aiokafka import ConsumerRecord
+from aiokafka.errors import MessageSizeTooLargeError
 
 from encoders.device import EncoderThread
 from graph.memory_store import MemoryGraphStore
@@ -20,11 +21,13 @@ from stream.batchpath import BatchHandler
 from stream.encoding import Encoders
 from stream.knowledge import Knowledge
 from stream.metrics import Metrics
+from stream.model_watch import ModelWatch
 from stream.originals import unappliable
-from stream.partitioning import partition_of
+from stream.partitioning import partition_of_bytes
 from stream.publisher import Outgoing
 from stream.refresher import Refresher
 from stream.settings import Settings
+from stream.topics import MAX_MESSAGE_BYTES
 
 _MORE_ROUNDS_THAN_ANY_LOG_NEEDS = 1_000_000
 
@@ -40,8 +43,10 @@ class Log:
         self._next: defaultdict[str, int] = defaultdict(int)
 
     async def publish(self, messages: Sequence[Outgoing], again: Callable[[], Awaitable[None]] | None = None) -> None:
-        """Append every message; see :class:`stream.publisher.Publishes`."""
+        """Append every message; see :class:`stream.publisher.Publishes`. Raises MessageSizeTooLargeError likewise."""
         for message in messages:
+            if len(message.key or b"") + len(message.value or b"") > MAX_MESSAGE_BYTES:
+                raise MessageSizeTooLargeError(f"{len(message.value or b'')} bytes for {message.topic}")
             self.append(message.topic, message.key, message.value, message.partition, message.headers)
 
     def append(
@@ -59,7 +64,7 @@ class Log:
             if key is None:
                 partition = self._next[topic] = (self._next[topic] + 1) % len(logs)
             else:
-                partition = partition_of(key.decode(), len(logs))
+                partition = partition_of_bytes(key, len(logs))
         at = self._clock() if timestamp is None else timestamp
         sizes = len(key or b""), len(value or b"")
         record = ConsumerRecord(topic, partition, len(logs[partition]), at, 0, key, value, None, *sizes, tuple(headers))
@@ -99,14 +104,15 @@ class Pipeline:
         self.store = store or MemoryGraphStore()
         self.metrics = Metrics()
         self.thread = EncoderThread(settings.encoder.cpu_threads)
-        self.knowledge = Knowledge(encoders.matrix, settings.graph, quiet_seconds=0.0)
+        self.knowledge = Knowledge(encoders.user, settings.graph, quiet_seconds=0.0)
         self._max_records = max_records
         self._followers = (
             _Reader(self.log, topics.items, self.knowledge.on_items),
             _Reader(self.log, topics.associations, self.knowledge.on_associations),
         )
+        self.models = ModelWatch(settings.encoder, encoders.text, encoders.device, self.knowledge, self.metrics)
         common = (self.store, self.log, settings, self.metrics, clock)
-        refresher = Refresher(self.knowledge, encoders.user, self.thread, settings.graph, self.metrics)
+        refresher = Refresher(self.knowledge, self.thread, settings.graph, self.metrics)
         names = {p: f"{topics.bundles}/{p}" for p in range(topics.partitions)}
         self.agents: tuple[BatchHandler, ...] = (
             CatalogueAgent(topics.catalogue, *common).equip(

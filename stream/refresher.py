@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import msgspec
 import numpy as np
 
-from encoders.base import FloatArray, HistoryBatch, IntArray, UserEncoder
+from encoders.base import FloatArray, HistoryBatch, IntArray
 from encoders.device import EncoderThread
+from encoders.user.model import UserModel
 from encoders.user.propagation import propagate
 from graph.advance import awaited_items
 from graph.failpoints import failpoint
@@ -24,6 +25,7 @@ from stream.knowledge import EVERY_ITEM, Knowledge
 from stream.listing import encode_lists
 from stream.metrics import Metrics
 from stream.microbatch import history_batch, profile_of
+from stream.serving import Changes
 from stream.users import CachedUser
 
 log = logging.getLogger(__name__)
@@ -78,18 +80,16 @@ class RefreshedUser:
 
 
 class Refresher:
-    """Holds the encoder and the ranker of a worker."""
+    """Holds the ranker of a worker, and encodes with the model that serves."""
 
     def __init__(
         self,
         knowledge: Knowledge,
-        encoder: UserEncoder,
         thread: EncoderThread,
         settings: GraphSettings,
         metrics: Metrics,
     ) -> None:
         self.knowledge = knowledge
-        self._encoder = encoder
         self._thread = thread
         self._settings = settings
         self._metrics = metrics
@@ -112,7 +112,7 @@ class Refresher:
                 msgspec.structs.replace(interest, score=round(float(encoded.scores[i, j]), _SCORE_DIGITS))
                 for j, interest in enumerate(profile.interests[: self._settings.interest.max_edges])
             ]
-            refreshed.append(RefreshedUser(user, shown, lists[i], awaited[i], self._encoder.model))
+            refreshed.append(RefreshedUser(user, shown, lists[i], awaited[i], encoded.model))
         return refreshed
 
     async def scores(self, users: Sequence[CachedUser]) -> list[UserScores]:
@@ -124,7 +124,7 @@ class Refresher:
     async def _profile_and_encode(
         self, users: Sequence[CachedUser]
     ) -> tuple[list[UserProfile], list[list[str]], "_Encoded"]:
-        items = self.knowledge.items
+        items, serving = self.knowledge.items, self.knowledge.serving
         with self._metrics.stage.labels("interest", "profile").time():
             profiles = [profile_of(user, items.category_of, self._settings) for user in users]
             batch = history_batch(profiles, items.row)
@@ -132,54 +132,49 @@ class Refresher:
             # Of this moment, like the profiles: a row that arrives while the encoder works ends the wait, not hides it.
             awaited = [awaited_items(user.state, items.category_of) for user in users]
         with self._metrics.stage.labels("interest", "encode").time():
-            rows, vectors, cleared = self.knowledge.drain_vectors()
             encoded = await self._thread.run(
-                self._encode,
+                _encode,
+                serving.model,
                 batch,
                 edges,
-                rows,
-                vectors,
-                cleared,
+                serving.feed.drain(items.item_id),
                 items.category_codes.astype(np.int64),
                 len(items.categories),
             )
         return profiles, awaited, encoded
 
-    def _encode(
-        self,
-        batch: HistoryBatch,
-        edges: tuple[IntArray, FloatArray],
-        rows: list[int],
-        vectors: list[FloatArray],
-        cleared: list[int],
-        category_codes: IntArray,
-        categories: int,
-    ) -> "_Encoded":
-        """Run on the encoder thread, the only one that touches the device and the item matrix."""
-        matrix, items = self.knowledge.matrix, len(category_codes)
-        if rows:
-            matrix.set_rows(np.asarray(rows, dtype=np.int64), np.stack(vectors))
-        for row in cleared:
-            matrix.clear_row(row)
-        history = self._encoder.encode(batch)
-        category_vectors = matrix.category_vectors(category_codes, categories)
-        codes, weights = edges
-        user, place = np.nonzero(codes >= 0)
-        embeddings = propagate(history, user, codes[user, place], weights[user, place], category_vectors)
-        _, nearest = matrix.topk(embeddings, min(_NEAREST, max(1, items)))
-        scores = np.zeros(codes.shape, dtype=np.float32)
-        scores[user, place] = np.einsum("ed,ed->e", embeddings[user], category_vectors[codes[user, place]])
-        return _Encoded(embeddings, matrix.vectors[:items], nearest, scores)
+
+def _encode(
+    model: UserModel,
+    batch: HistoryBatch,
+    edges: tuple[IntArray, FloatArray],
+    changes: Changes,
+    category_codes: IntArray,
+    categories: int,
+) -> "_Encoded":
+    """Run on the encoder thread, the only one that touches the device and the serving item matrix."""
+    matrix, items = model.matrix, len(category_codes)
+    changes.apply(matrix)
+    history = model.encoder.encode(batch)
+    category_vectors = matrix.category_vectors(category_codes, categories)
+    codes, weights = edges
+    user, place = np.nonzero(codes >= 0)
+    embeddings = propagate(history, user, codes[user, place], weights[user, place], category_vectors)
+    _, nearest = matrix.topk(embeddings, min(_NEAREST, max(1, items)))
+    scores = np.zeros(codes.shape, dtype=np.float32)
+    scores[user, place] = np.einsum("ed,ed->e", embeddings[user], category_vectors[codes[user, place]])
+    return _Encoded(embeddings, matrix.vectors[:items], nearest, scores, model.name)
 
 
 @dataclass(slots=True)
 class _Encoded:
-    """embeddings (U, d), item_vectors (at most n, d), nearest (U, k) rows, scores (U, C) cosines of the interests."""
+    """embeddings (U, d), item_vectors (at most n, d), nearest (U, k) rows, scores (U, C) cosines of the interests; who encoded."""
 
     embeddings: FloatArray
     item_vectors: FloatArray
     nearest: IntArray
     scores: FloatArray
+    model: str
 
 
 def _with_rows(vectors: FloatArray, rows: int) -> FloatArray:

@@ -28,9 +28,9 @@ class ListCheck:
 
     def __init__(self, settings: Settings, encoders: Encoders) -> None:
         self._settings = settings
-        self._knowledge = Knowledge(encoders.matrix, settings.graph)
+        self._knowledge = Knowledge(encoders.user, settings.graph)
         self._thread = EncoderThread(settings.encoder.cpu_threads)
-        self._refresher = Refresher(self._knowledge, encoders.user, self._thread, settings.graph, Metrics())
+        self._refresher = Refresher(self._knowledge, self._thread, settings.graph, Metrics())
 
     async def close(self) -> None:
         """End the encoder's thread."""

@@ -1,13 +1,11 @@
 """``interestream train``: fit what the encoders need on a shop's own items."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
-import numpy as np
 import typer
 
-from encoders.base import EncoderError, FloatArray, TextEncoder
+from encoders.base import EncoderError, TextEncoder
 from encoders.card import card_path
 from encoders.categories import FORMAT as CATEGORIES_FORMAT
 from encoders.categories import CategoriesCard, save_categories
@@ -19,7 +17,8 @@ from encoders.projection import ProjectionCard
 from encoders.training.catalogue import CatalogueItem, read_catalogue
 from encoders.training.categories import train_categories
 from encoders.training.projection import fit_projection
-from stream.commands.console import ExitCode, fail, print_json, progress_bar, read_settings
+from stream.commands.console import ExitCode, fail, print_json, read_settings
+from stream.commands.train_user import encode_texts, user
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -28,7 +27,7 @@ app = typer.Typer(
     "(INTERESTREAM_ENCODER__...); what is fitted serves that model alone.",
 )
 
-TEXTS_PER_STEP = 256
+app.command()(user)
 
 Items = Annotated[
     Path,
@@ -65,7 +64,7 @@ def projection(
     texts = [item_text(item.title, item.brand, item.category) for item in _read_items(items)]
     encoder = _load_encoder()
     try:
-        fitted = fit_projection(_encode(encoder, texts, "encoding items"))
+        fitted = fit_projection(encode_texts(encoder, texts, "encoding items"))
     except EncoderError as error:
         fail(str(error), ExitCode.FAILED)
     card = ProjectionCard(
@@ -109,7 +108,9 @@ def categories(
     titles = [row.title for row in rows]
     texts = [item_text(row.title, row.brand) for row in rows]
     try:
-        made = train_categories(titles, texts, lambda batch: _encode(encoder, batch, "encoding titles"), clusters, seed)
+        made = train_categories(
+            titles, texts, lambda batch: encode_texts(encoder, batch, "encoding titles"), clusters, seed
+        )
     except EncoderError as error:
         fail(str(error), ExitCode.FAILED)
     card = CategoriesCard(
@@ -153,17 +154,6 @@ def _load_encoder() -> TextEncoder:
         return load_text_encoder(settings, choose_device(settings.device))
     except EncoderError as error:
         fail(str(error), ExitCode.USAGE)
-
-
-def _encode(encoder: TextEncoder, texts: Sequence[str], title: str) -> FloatArray:
-    parts = [texts[start : start + TEXTS_PER_STEP] for start in range(0, len(texts), TEXTS_PER_STEP)]
-    vectors = []
-    with progress_bar(title, len(texts)) as step:
-        for part in parts:
-            vectors.append(encoder.encode(part))
-            for _ in part:
-                step()
-    return np.concatenate(vectors)
 
 
 def _figures(out: Path, encoder: TextEncoder, metrics: dict[str, float]) -> dict[str, object]:

@@ -107,7 +107,7 @@ class Director(Service):  # type: ignore[misc]  # mode's classes are untyped
             users=len(subscriber.lists),
             categories=len(parts.knowledge.items.categories),
             lists=subscriber.received,
-            encoder=f"{parts.encoders.text.model}  {parts.encoders.user.model}",
+            encoder=f"{parts.encoders.text.model}  {parts.encoders.user.name}",
             notes=self._script.notes,
         )
 
@@ -132,7 +132,7 @@ class Director(Service):  # type: ignore[misc]  # mode's classes are untyped
             seconds=round(seconds, 1),
             total_seconds=round(time.monotonic() - script.begun_at, 1),
             encoder=parts.encoders.text.model,
-            user_encoder=parts.encoders.user.model,
+            user_encoder=parts.encoders.user.name,
             seed=script.seed,
             interests=await interests_digest(parts.store),
             shopper=await shopper_of(parts.store, self._shopper_id),

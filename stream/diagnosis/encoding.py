@@ -4,8 +4,7 @@ import time
 
 from encoders.base import EncoderError, TextEncoder
 from encoders.device import CPU, Device, choose_device, default_cpu_threads
-from encoders.factory import load_categories, load_projection, load_text_encoder, load_user_encoder
-from encoders.items import ItemMatrix
+from encoders.factory import load_categories, load_text_encoder, load_user
 from encoders.projection import ItemProjection
 from encoders.settings import EncoderSettings, TextEncoderName
 from stream.diagnosis.finding import Finding, failed, ok, warning
@@ -21,13 +20,12 @@ def check_encoders(settings: Settings) -> list[Finding]:
     try:
         text = load_text_encoder(encoder, device)
         findings.append(_check_text(encoder, text))
-        projection = load_projection(text, encoder.projection_file)
-        findings.append(_check_projection(encoder, projection, text))
     except EncoderError as error:
         return [*findings, _broken("text model", error)]
     try:
-        user = load_user_encoder(encoder, ItemMatrix(projection, device))
-        findings.append(ok("user model", user.model))
+        user = load_user(encoder, text, device)
+        findings.append(_check_projection(encoder, user.matrix.projection, text))
+        findings.append(ok("user model", user.name))
     except EncoderError as error:
         findings.append(_broken("user model", error))
     try:

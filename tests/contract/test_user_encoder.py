@@ -1,15 +1,19 @@
 """What every user encoder promises, whatever stands behind it."""
 
 import dataclasses
+from collections.abc import Callable
 
 import numpy as np
 import pytest
 import torch
 
-from encoders.base import ITEM_DIMENSIONS, KIND_CODES, FloatArray, HistoryBatch, UserEncoder
+from encoders.base import ITEM_DIMENSIONS, KIND_CODES, FloatArray, HistoryBatch, IntArray, UserEncoder
 from encoders.items import ItemMatrix
 from encoders.projection import ItemProjection
-from encoders.user.decay import DecayNetwork, DecayUserEncoder
+from encoders.user.decay import DecayNetwork
+from encoders.user.gru import GruNetwork
+from encoders.user.network import HISTORY, NetworkUserEncoder, UserNetwork
+from encoders.user.transformer import TransformerNetwork
 
 ITEMS = 40
 USERS = 12
@@ -23,16 +27,27 @@ def matrix() -> ItemMatrix:
     return matrix
 
 
-@pytest.fixture(params=["decay untrained", "decay with an MLP"])
+NETWORKS: dict[str, Callable[[], UserNetwork]] = {
+    "decay untrained": DecayNetwork,
+    "decay trained": lambda: DecayNetwork(hidden=16, half_lives_positions=(1.0, 5.0)),
+    "gru untrained": GruNetwork,
+    "gru trained": lambda: GruNetwork(hidden=24),
+    "transformer untrained": TransformerNetwork,
+    "transformer trained": TransformerNetwork,
+}
+
+
+@pytest.fixture(params=NETWORKS)
 def encoder(request: pytest.FixtureRequest, matrix: ItemMatrix) -> UserEncoder:
-    if request.param == "decay untrained":
-        return DecayUserEncoder(matrix)
-    network = DecayNetwork(hidden=16)
+    torch.manual_seed(4)
+    network = NETWORKS[request.param]()
+    if request.param.endswith("untrained"):
+        return NetworkUserEncoder(matrix, network)
     generator = torch.Generator().manual_seed(5)
     with torch.no_grad():
         for parameter in network.parameters():
             parameter.add_(torch.randn(parameter.shape, generator=generator) * 0.1)
-    return DecayUserEncoder(matrix, network, "test")
+    return NetworkUserEncoder(matrix, network, "test")
 
 
 @pytest.fixture
@@ -105,9 +120,45 @@ def test_no_history_gives_the_zero_vector(encoder: UserEncoder, batch: HistoryBa
     np.testing.assert_array_equal(encoder.encode(nothing), np.zeros((2, ITEM_DIMENSIONS), np.float32))
 
 
-def test_a_matrix_without_items_gives_the_zero_vector(batch: HistoryBatch) -> None:
+@pytest.mark.parametrize("network", NETWORKS.values(), ids=NETWORKS)
+def test_a_matrix_without_items_gives_the_zero_vector(network: Callable[[], UserNetwork], batch: HistoryBatch) -> None:
     empty = ItemMatrix(ItemProjection.unfitted(ITEM_DIMENSIONS))
-    assert not DecayUserEncoder(empty).encode(batch).any()
+    assert not NetworkUserEncoder(empty, network()).encode(batch).any()
+
+
+def test_what_was_only_shown_does_not_count(encoder: UserEncoder, batch: HistoryBatch) -> None:
+    kinds = batch.kinds.copy()
+    kinds[:, -1] = KIND_CODES["impression"]
+    shown = dataclasses.replace(batch, kinds=kinds)
+    _assert_close(encoder.encode(shown), encoder.encode(dataclasses.replace(batch, rows=_without_last(batch.rows))))
+    assert not encoder.encode(_pick(shown, slice(0, 3), slice(-1, None))).any()
+
+
+def test_a_later_position_changes_the_vector(encoder: UserEncoder, batch: HistoryBatch) -> None:
+    shorter = encoder.encode(dataclasses.replace(batch, rows=_without_last(batch.rows)))
+    assert (np.sum(shorter * encoder.encode(batch), axis=1) < 0.9999).all()
+
+
+def test_only_the_latest_positions_are_seen(encoder: UserEncoder, matrix: ItemMatrix) -> None:
+    random = np.random.default_rng(7)
+    rows = random.integers(0, ITEMS, (3, HISTORY + 20))
+    kinds = np.full(rows.shape, KIND_CODES["view"])
+    ages = np.tile(np.arange(rows.shape[1], 0, -1, dtype=np.float32), (3, 1))
+    long = HistoryBatch(rows, kinds, ages)
+    _assert_close(encoder.encode(long), encoder.encode(_pick(long, slice(None), slice(-HISTORY, None))))
+
+
+def test_equal_ages_leave_the_order_as_it_was(encoder: UserEncoder, batch: HistoryBatch) -> None:
+    tied = dataclasses.replace(batch, ages=np.zeros_like(batch.ages))
+    vectors = encoder.encode(tied)
+    np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
+    np.testing.assert_array_equal(vectors, encoder.encode(tied))
+
+
+def test_the_model_is_named(encoder: UserEncoder) -> None:
+    kind, _, revision = encoder.model.partition("/")
+    assert kind in {"decay", "gru", "transformer"}
+    assert revision in {"untrained", "test"}
 
 
 def test_a_growing_matrix_changes_nothing(encoder: UserEncoder, batch: HistoryBatch, matrix: ItemMatrix) -> None:
@@ -116,8 +167,15 @@ def test_a_growing_matrix_changes_nothing(encoder: UserEncoder, batch: HistoryBa
     _assert_close(encoder.encode(batch), before)
 
 
-def _pick(batch: HistoryBatch, users: slice) -> HistoryBatch:
-    return HistoryBatch(batch.rows[users], batch.kinds[users], batch.ages[users])
+def _pick(batch: HistoryBatch, users: slice, positions: slice = slice(None)) -> HistoryBatch:
+    part = users, positions
+    return HistoryBatch(batch.rows[part], batch.kinds[part], batch.ages[part])
+
+
+def _without_last(rows: IntArray) -> IntArray:
+    rows = rows.copy()
+    rows[:, -1] = -1
+    return rows
 
 
 def _vectors(count: int, seed: int) -> FloatArray:

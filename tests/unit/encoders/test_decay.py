@@ -1,21 +1,18 @@
 import math
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from encoders.base import ITEM_DIMENSIONS, KIND_CODES, EncoderError, HistoryBatch
+from encoders.base import ITEM_DIMENSIONS, KIND_CODES, HistoryBatch
 from encoders.items import ItemMatrix
 from encoders.projection import ItemProjection
 from encoders.user.decay import (
-    FORMAT,
     HALF_LIVES_SECONDS,
-    DecayCard,
     DecayNetwork,
     DecayUserEncoder,
     decayed_means,
-    save_decay,
+    positions_before,
 )
 
 DAY = 86_400.0
@@ -123,14 +120,14 @@ def test_a_large_batch_is_cut(matrix: ItemMatrix, monkeypatch: pytest.MonkeyPatc
         random.integers(0, ITEM_DIMENSIONS, (31, 4)), np.full((31, 4), VIEW), random.random((31, 4)).astype(np.float32)
     )
     whole = DecayUserEncoder(matrix).encode(batch)
-    monkeypatch.setattr("encoders.user.decay.MAX_POSITIONS", 30)
+    monkeypatch.setattr("encoders.user.network.MAX_POSITIONS", 30)
     np.testing.assert_allclose(DecayUserEncoder(matrix).encode(batch), whole, atol=1e-6)
 
 
 def test_a_broken_network_gives_zero_rather_than_nonsense(matrix: ItemMatrix) -> None:
     network = DecayNetwork()
     with torch.no_grad():
-        network.mix[0] = math.inf
+        network.decayed.mix[0] = math.inf
     assert not DecayUserEncoder(matrix, network).encode(_batch((0, VIEW, 0.0))).any()
 
 
@@ -143,46 +140,17 @@ def _shake(network: DecayNetwork) -> DecayNetwork:
     return network
 
 
-def _trained() -> DecayNetwork:
-    return _shake(DecayNetwork(hidden=8))
+def test_half_lives_in_positions_count_what_came_later() -> None:
+    ages = torch.tensor([[9_000.0, 500.0, 500.0, 0.0]])
+    assert positions_before(ages, torch.ones(1, 4)).tolist() == [[3, 1, 1, 0]]
+    assert positions_before(ages, torch.tensor([[1.0, 1.0, 0.0, 1.0]])).tolist() == [[2, 1, 1, 0]]
 
 
-def _card(**changes: object) -> DecayCard:
-    values = {
-        "format": FORMAT,
-        "item_projection": "identity",
-        "half_lives_seconds": list(HALF_LIVES_SECONDS),
-        "kind_codes": KIND_CODES,
-        "hidden": 8,
-    }
-    return DecayCard(**(values | changes))  # type: ignore[arg-type]
-
-
-def test_a_trained_encoder_survives_its_file(matrix: ItemMatrix, tmp_path: Path) -> None:
-    path = tmp_path / "model.safetensors"
-    save_decay(path, _trained(), _card())
-    loaded = DecayUserEncoder.load(path, matrix)
-    batch = _batch((0, VIEW, DAY), (1, CART, 0.0))
-    np.testing.assert_array_equal(loaded.encode(batch), DecayUserEncoder(matrix, _trained()).encode(batch))
-    assert loaded.model.startswith("decay/")
-    assert len(loaded.model) == len("decay/ab12cd")
-    assert DecayUserEncoder(matrix).model == "decay/untrained"
-
-
-@pytest.mark.parametrize(
-    ("changes", "reason"),
-    [
-        ({"kind_codes": {"view": 1}}, "its kinds .* are not ours"),
-        ({"item_projection": "other/123456"}, "item vectors of other/123456, but they are made by identity"),
-        ({"hidden": 9}, "holds"),
-        ({"half_lives_seconds": [0.0, DAY]}, "holds"),
-        ({"format": "interestream.user.decay/2"}, "format is"),
-    ],
-)
-def test_a_file_that_does_not_fit_is_refused(
-    matrix: ItemMatrix, tmp_path: Path, changes: dict[str, object], reason: str
-) -> None:
-    path = tmp_path / "model.safetensors"
-    save_decay(path, _trained(), _card(**changes))
-    with pytest.raises(EncoderError, match=reason):
-        DecayUserEncoder.load(path, matrix)
+def test_half_lives_in_positions_do_not_see_the_clock(matrix: ItemMatrix) -> None:
+    network = DecayNetwork((0.0,), half_lives_positions=(1.0,))
+    with torch.no_grad():
+        network.decayed.mix[0] = -100
+    quick = DecayUserEncoder(matrix, network).encode(_batch((0, VIEW, 2.0), (1, VIEW, 1.0), (2, VIEW, 0.0)))
+    slow = DecayUserEncoder(matrix, network).encode(_batch((0, VIEW, 90 * DAY), (1, VIEW, DAY), (2, VIEW, 0.0)))
+    np.testing.assert_allclose(quick, slow, atol=1e-6)
+    np.testing.assert_allclose(quick[0, :3] / quick[0, :3].sum(), [1 / 7, 2 / 7, 4 / 7], atol=1e-5)

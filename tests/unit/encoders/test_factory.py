@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from encoders.base import ITEM_DIMENSIONS, EncoderError
-from encoders.card import Card, read_card, write_weights
+from encoders.card import read_card
 from encoders.categories import FORMAT as CATEGORIES_FORMAT
 from encoders.categories import CategoriesCard, save_categories
 from encoders.factory import (
@@ -12,14 +12,16 @@ from encoders.factory import (
     load_categories,
     load_projection,
     load_text_encoder,
-    load_user_encoder,
+    load_user,
 )
 from encoders.hashing import HashingTextEncoder
-from encoders.items import ItemMatrix
 from encoders.projection import FORMAT as PROJECTION_FORMAT
 from encoders.projection import ItemProjection, ProjectionCard
 from encoders.settings import EncoderSettings, TextEncoderName
-from encoders.user.decay import DecayCard, DecayNetwork, save_decay
+from encoders.user.decay import DecayNetwork
+from encoders.user.gru import GruNetwork
+from encoders.user.model import save_user_model
+from tests.unit.encoders.user_models import CARD, model_parts
 
 HASHING = HashingTextEncoder()
 
@@ -70,30 +72,21 @@ def test_a_named_projection_must_fit(tmp_path: Path) -> None:
 
 
 def test_the_untrained_user_encoder_is_the_default() -> None:
-    matrix = ItemMatrix(load_projection(HASHING))
-    assert load_user_encoder(EncoderSettings(), matrix).model == "decay/untrained"
+    assert load_user(EncoderSettings(), HASHING).name == "decay/untrained"
 
 
-def test_a_trained_user_encoder_is_loaded_by_its_format(tmp_path: Path) -> None:
-    matrix = ItemMatrix(load_projection(HASHING))
-    card = DecayCard(
-        format="interestream.user.decay/1",
-        item_projection="identity",
-        half_lives_seconds=[0.0, 3_600.0, 86_400.0, 2_592_000.0],
-        kind_codes={"impression": 1, "click": 2, "view": 3, "add_to_cart": 4, "purchase": 5},
-        hidden=0,
-    )
-    save_decay(tmp_path / "model.safetensors", DecayNetwork(), card)
-    model = load_user_encoder(EncoderSettings(user_model_dir=tmp_path), matrix).model
-    assert model.startswith("decay/")
-    assert model != "decay/untrained"
+def test_a_trained_user_model_is_loaded_with_its_own_projection(tmp_path: Path) -> None:
+    name = save_user_model(tmp_path, model_parts(GruNetwork(hidden=8)), CARD)
+    model = load_user(EncoderSettings(user_model_dir=tmp_path), HASHING)
+    assert model.name == name
+    assert model.matrix.projection.name.startswith("projection/")
 
 
-def test_unknown_user_formats_are_refused(tmp_path: Path) -> None:
-    write_weights(tmp_path / "model.safetensors", {"a": np.ones(1, np.float32)}, Card(format="someone.else/7"))
-    matrix = ItemMatrix(load_projection(HASHING))
-    with pytest.raises(EncoderError, match=r"encoder\.user_model_dir.*'someone\.else/7'.*interestream\.user\.decay/1"):
-        load_user_encoder(EncoderSettings(user_model_dir=tmp_path), matrix)
+def test_two_projections_are_one_too_many(tmp_path: Path) -> None:
+    save_user_model(tmp_path, model_parts(DecayNetwork()), CARD)
+    settings = EncoderSettings(user_model_dir=tmp_path, projection_file=tmp_path / "projection.safetensors")
+    with pytest.raises(EncoderError, match=r"has its own projection; unset the former"):
+        load_user(settings, HASHING)
 
 
 def test_categories_are_derived_only_when_asked_for(tmp_path: Path) -> None:

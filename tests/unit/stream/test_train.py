@@ -7,8 +7,9 @@ import pytest
 from typer.testing import CliRunner
 
 from encoders.categories import DerivedCategories
-from encoders.factory import load_projection
+from encoders.factory import load_projection, load_user
 from encoders.hashing import HashingTextEncoder
+from encoders.settings import EncoderSettings
 from stream.commands.train import app
 
 THINGS = ["coffee mug", "garden lantern", "bead necklace", "wall clock"]
@@ -101,3 +102,64 @@ def test_a_text_model_that_cannot_be_loaded_fails_with_two(
     result = runner.invoke(app, ["projection", "--items", str(items), "--out", str(tmp_path / "out.safetensors")])
     assert result.exit_code == 2
     assert "encoder.text_model_dir" in result.stderr
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> tuple[Path, Path]:
+    """A shop where item n is followed by item n + 1; 30 users of 6 events, and one event that nobody can read."""
+    items, events = tmp_path / "items.jsonl", tmp_path / "events.jsonl"
+    rows = [{"item_id": f"i{n}", "title": f"thing {n}", "category": f"C{n % 3}", "price": 1 + n} for n in range(12)]
+    items.write_text("\n".join(json.dumps(row) for row in [*rows, {"item_id": "i99", "title": ""}]))
+    lines = [
+        {"event_id": f"{user}-{step}", "kind": "view", "user_id": f"u{user}", "item_id": f"i{(user + step) % 12}",
+         "occurred_at": 1_700_000_000_000 + 3_600_000 * step}
+        for user in range(30)
+        for step in range(6)
+    ]  # fmt: skip
+    events.write_text("\n".join(json.dumps(line) for line in [*lines, {"kind": "view"}, lines[0]]))
+    return events, items
+
+
+def test_a_user_model_is_trained_written_and_usable(shop: tuple[Path, Path], tmp_path: Path) -> None:
+    events, items = shop
+    options = ["--events", str(events), "--items", str(items), "--out", str(tmp_path / "model"), "--encoder", "gru"]
+    options += ["--hold-out", "last", "--epochs", "2", "--data", "made up", "--licence", "CC0", "--json"]
+    result = runner.invoke(app, ["user", *options])
+    assert result.exit_code == 0, result.output
+    report = json.loads(result.stdout.splitlines()[-1])
+    assert report["metrics"]["users"] == 30
+    assert report["metrics"]["interactions"] == 180
+    assert report["metrics"].keys() >= {"validation_hr@10", "test_hr@10", "untrained_test_hr@10_propagated"}
+    assert report["refused"]["events"] == {"missing_field": 1}
+    model = load_user(EncoderSettings(user_model_dir=tmp_path / "model"), HashingTextEncoder())
+    assert model.name == report["model"]
+    card = json.loads((tmp_path / "model" / "model.json").read_text())
+    assert (card["data"], card["licence"]) == ("made up", "CC0")
+    assert card["metrics"] == report["metrics"]
+    assert "--encoder gru --hold-out last" in card["command"]
+    again = runner.invoke(app, ["user", *options])  # all of it is in the checkpoints
+    assert json.loads(again.stdout.splitlines()[-1])["model"] == report["model"]
+    assert "epoch" not in again.stderr
+
+
+def test_too_little_to_learn_from_fails_with_one(shop: tuple[Path, Path], tmp_path: Path) -> None:
+    events, items = shop
+    events.write_text(events.read_text().splitlines()[0])
+    options = ["--events", str(events), "--items", str(items), "--out", str(tmp_path / "model")]
+    result = runner.invoke(app, ["user", *options])
+    assert result.exit_code == 1
+    assert "cannot be divided" in result.stderr
+    assert not (tmp_path / "model" / "model.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("option", "file"), [("--events", "gone.jsonl"), ("--items", "gone.csv"), ("--out", "items.jsonl")]
+)
+def test_a_file_that_cannot_be_used_to_train_users_fails_with_two(
+    option: str, file: str, shop: tuple[Path, Path], tmp_path: Path
+) -> None:
+    events, items = shop
+    options = {"--events": events, "--items": items, "--out": tmp_path / "model"} | {option: tmp_path / file}
+    result = runner.invoke(app, ["user", *(str(part) for pair in options.items() for part in pair)])
+    assert result.exit_code == 2
+    assert file in result.stderr.replace("\n", " ")

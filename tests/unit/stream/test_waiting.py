@@ -19,7 +19,7 @@ from tests.unit.stream.checking_shop import NOW, running, shop_settings, world_o
 @pytest.fixture
 def knowledge() -> Knowledge:
     settings = shop_settings()
-    return Knowledge(load_encoders(settings.encoder).matrix, settings.graph, quiet_seconds=0.0)
+    return Knowledge(load_encoders(settings.encoder).user, settings.graph, quiet_seconds=0.0)
 
 
 def arrive(knowledge: Knowledge, item_id: str) -> None:

@@ -1,0 +1,179 @@
+"""``interestream train user``: a model of users from a shop's own events."""
+
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from hashlib import sha256
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import torch
+import typer
+
+from encoders.base import EncoderError, FloatArray, TextEncoder
+from encoders.card import Card
+from encoders.device import CPU, default_cpu_threads
+from encoders.factory import load_categories, load_projection, load_text_encoder
+from encoders.training.events import TrainingItems, build_histories
+from encoders.training.fit import Watcher
+from encoders.training.options import EncoderName, TrainingOptions
+from encoders.training.parts import HoldOut
+from encoders.training.propagated import Interests
+from encoders.training.user import Refit, UserTraining
+from encoders.user.model import save_user_model
+from graph.settings import InterestSettings
+from stream.commands.console import ExitCode, fail, print_json, progress_bar, read_settings
+from stream.event_files import EventFileError, count_hint
+from stream.settings import Settings
+from stream.training_files import read_events, read_rows, texts_of, training_items
+
+TEXTS_PER_STEP = 256
+CHECKPOINTS = ".training"
+
+DEFAULTS = TrainingOptions()
+
+
+def user(
+    events: Annotated[Path, typer.Option(help="A .jsonl, .ndjson or .csv file of events, as for `replay`.")],
+    items: Annotated[Path, typer.Option(help="The catalogue: rows as for `replay --catalogue`, or a .csv.")],
+    out: Annotated[Path, typer.Option(help="Folder of the model; made if absent, its files replaced one by one.")],
+    encoder: Annotated[EncoderName, typer.Option(help="What reads a history.")] = EncoderName.DECAY,
+    hold_out: Annotated[HoldOut, typer.Option(help="period: the last tenth in time judges; last: leave-one-out.")] = (
+        HoldOut.PERIOD
+    ),
+    refit: Annotated[
+        Refit, typer.Option(help="What the kept model has seen: all events; all before the test; or as selected.")
+    ] = Refit.ALL,
+    epochs: Annotated[int, typer.Option(min=1, help="At most; it stops when validation gets no better.")] = (
+        DEFAULTS.epochs
+    ),
+    negatives: Annotated[int, typer.Option(min=0, help="Items drawn per step for the softmax; 0: all of them.")] = (
+        DEFAULTS.negatives
+    ),
+    seed: Annotated[int, typer.Option(min=0, help="Of everything random: the same files give the same model.")] = 1,
+    shift_ms: Annotated[int, typer.Option(help="Added to the times of a CSV whose clock tells only an order.")] = 0,
+    work: Annotated[
+        Path | None, typer.Option(help="Folder of checkpoints and encoded texts; `.training` in --out by default.")
+    ] = None,
+    data: Annotated[str, typer.Option(help="What the events are, for the card.")] = "",
+    licence: Annotated[str, typer.Option(help="Under which terms the model may be passed on, for the card.")] = "",
+    attribution: Annotated[str, typer.Option(help="Whom to name, for the card.")] = "",
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Train what turns a history into a vector, together with the item vectors, on a shop's own events.
+
+    The past before the last fifth trains, the next tenth says when to stop, the last tenth judges; then it is trained
+    again on everything, as long as was best. A run that was broken off goes on when it is started again with the same
+    options. Use the model by INTERESTREAM_ENCODER__USER_MODEL_DIR; workers that run take a new one over by themselves.
+    docs/encoders.md says how it works, and what it reached.
+
+    Exits with 1 when there is too little to learn from, with 2 when a file or a setting cannot be used.
+
+    Example: interestream train user --events events.csv.gz --items items.csv.gz --out model
+    """
+    settings = read_settings()
+    torch.set_num_threads(settings.encoder.cpu_threads or default_cpu_threads())
+    options = TrainingOptions(encoder=encoder, epochs=epochs, negatives=negatives, seed=seed)
+    folder = work or out / CHECKPOINTS
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        out.mkdir(parents=True, exist_ok=True)
+        text = load_text_encoder(settings.encoder, CPU)
+        catalogue, refused_rows = read_shop_items(items, settings, text, folder)
+        with progress_bar(f"reading {events.name}", count_hint(events)) as step:
+            interactions, refused = read_events(events, settings.trackers, shift_ms, step)
+    except (EventFileError, EncoderError, OSError) as error:
+        fail(str(error), ExitCode.USAGE)
+    try:
+        histories = build_histories(interactions, {item: row for row, item in enumerate(catalogue.ids)})
+        with EpochBars() as bars:
+            training = UserTraining(catalogue, text.model, load_projection(text), options, folder, bars)
+            trained = training.run(histories, hold_out, refit, interests_of(settings.graph.interest))
+    except EncoderError as error:
+        fail(str(error), ExitCode.FAILED)
+    metrics = {"users": float(histories.users), "interactions": float(len(histories)), **trained.metrics}
+    command = (
+        f"interestream train user --events {events.name} --items {items.name} --encoder {encoder.value} "
+        f"--hold-out {hold_out.value} --refit {refit.value} --epochs {epochs} --negatives {negatives} --seed {seed}"
+    )
+    card = Card(format="", command=command, data=data, licence=licence, attribution=attribution, metrics=metrics)
+    name = save_user_model(out, trained.parts, card)
+    ignored = {"events": dict(refused), "rows": dict(refused_rows)}
+    if as_json:
+        print_json(
+            {"folder": str(out), "model": name, "metrics": metrics, "epochs": trained.epochs, "refused": ignored}
+        )
+    else:
+        typer.echo(_text(out, name, metrics))
+
+
+def interests_of(settings: InterestSettings) -> Interests:
+    """Return how the graph weighs interactions, to judge propagation with."""
+    weights = {
+        "click": settings.click_weight,
+        "view": settings.view_weight,
+        "add_to_cart": settings.add_to_cart_weight,
+        "purchase": settings.purchase_weight,
+    }
+    return Interests(weights, settings.half_life_seconds)
+
+
+def read_shop_items(
+    path: Path, settings: Settings, text: TextEncoder, folder: Path
+) -> tuple[TrainingItems, dict[str, int]]:
+    """Return the items with their text vectors, encoded or taken from the folder's cache, and the refused rows."""
+    rows, refused = read_rows(path, settings.trackers)
+    texts = texts_of(rows)
+    cache = folder / f"texts-{sha256(repr((text.model, texts)).encode()).hexdigest()[:12]}.npy"
+    if cache.is_file():
+        vectors: FloatArray = np.load(cache, allow_pickle=False)
+    else:
+        vectors = encode_texts(text, texts, "encoding items")
+        np.save(cache, vectors, allow_pickle=False)
+    return training_items(rows, vectors, load_categories(settings.encoder, text)), dict(refused)
+
+
+def encode_texts(encoder: TextEncoder, texts: Sequence[str], title: str) -> FloatArray:
+    """Return (len(texts), D) with a progress bar."""
+    vectors = []
+    with progress_bar(title, len(texts)) as step:
+        for start in range(0, len(texts), TEXTS_PER_STEP):
+            part = texts[start : start + TEXTS_PER_STEP]
+            vectors.append(encoder.encode(part))
+            for _ in part:
+                step()
+    return np.concatenate(vectors)
+
+
+class EpochBars(Watcher):
+    """A progress bar for each epoch, and a line on standard error behind it."""
+
+    def __init__(self) -> None:
+        self._open = ExitStack()
+        self._step: Callable[[], None] = lambda: None
+
+    def __enter__(self) -> "EpochBars":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._open.close()
+
+    def begin_epoch(self, stage: str, number: int, samples: int) -> None:
+        """Show a new bar."""
+        self._step = self._open.enter_context(progress_bar(f"{stage}, epoch {number}", samples))
+
+    def step(self, samples: int) -> None:
+        """Move it."""
+        for _ in range(samples):
+            self._step()
+
+    def end_epoch(self, stage: str, number: int, figures: dict[str, float]) -> None:
+        """Take it away, and say what the epoch reached."""
+        self._open.close()
+        typer.echo(f"{stage}, epoch {number}: " + ", ".join(f"{k} {v:.4f}" for k, v in figures.items()), err=True)
+
+
+def _text(out: Path, name: str, metrics: dict[str, float]) -> str:
+    lines = [f"{out}: {name}"]
+    lines += [f"  {key}: {value:g}" for key, value in metrics.items()]
+    return "\n".join(lines)

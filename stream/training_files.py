@@ -1,0 +1,89 @@
+"""A shop's files, read with the workers' own decoders, as what the encoders are trained on."""
+
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from encoders.base import EncoderError, FloatArray
+from encoders.categories import DerivedCategories
+from encoders.items import item_text
+from encoders.training.events import TEACHING_KINDS, Event, TrainingItems
+from graph.model import ItemRow
+from stream.catalogue import Removal, decode_row
+from stream.event_files import read_catalogue, read_messages
+from stream.settings import TrackerSettings
+from stream.trackers import Rejected, decode
+
+
+def read_rows(path: Path, settings: TrackerSettings) -> tuple[list[ItemRow], Counter[str]]:
+    """Return the catalogue's items with a title, the last row of each, and how many rows were refused by reason.
+
+    Raises EventFileError, and EncoderError when no item is left.
+    """
+    rows: dict[str, ItemRow] = {}
+    refused: Counter[str] = Counter()
+    for key, value in read_catalogue(path):
+        try:
+            row = decode_row(key, value, settings)
+        except Rejected as rejected:
+            refused[rejected.reason.value] += 1
+            continue
+        if isinstance(row, Removal):
+            rows.pop(row.item_id, None)
+        else:
+            rows[row.item_id] = row
+    titled = [row for row in rows.values() if row.title]
+    if not titled:
+        raise EncoderError(f"{path} has no item with a title")
+    return titled, refused
+
+
+def read_events(
+    path: Path, settings: TrackerSettings, shift_ms: int, step: Callable[[], None]
+) -> tuple[list[Event], Counter[str]]:
+    """Return the interactions that teach, each event id once, and how many messages were refused by reason.
+
+    ``shift_ms`` is added to the times of a CSV; ``step`` is called for each message. Raises EventFileError.
+    """
+    now = time.time_ns() // 1_000_000
+    events: dict[tuple[str, str], Event] = {}
+    refused: Counter[str] = Counter()
+    for _, value in read_messages(path, shift_ms=shift_ms):
+        step()
+        try:
+            decoded = decode(value, record_at=now, now=now, settings=settings)
+        except Rejected as rejected:
+            refused[rejected.reason.value] += 1
+            continue
+        for one in decoded.interactions:
+            if one.kind.value in TEACHING_KINDS:
+                event = Event(one.user_id, one.item_id, one.kind.value, one.occurred_at, one.event_id)
+                events.setdefault((one.user_id, one.event_id), event)
+    return list(events.values()), refused
+
+
+def texts_of(rows: Sequence[ItemRow]) -> list[str]:
+    """Return what is encoded of each item, as the catalogue agent does."""
+    return [item_text(row.title, row.brand, row.category) for row in rows]
+
+
+def training_items(
+    rows: Sequence[ItemRow], text_vectors: FloatArray, derived: DerivedCategories | None
+) -> TrainingItems:
+    """Return the items to train on; one without a category gets the derived one that the stream would give it.
+
+    text_vectors: (n, D); they are rounded to 16 bits, as on the items topic.
+    """
+    vectors = text_vectors.astype("<f2").astype(np.float32)
+    assigned = derived.assign(vectors) if derived is not None else [None] * len(rows)
+    codes: dict[str, int] = {}
+    categories = [row.category or path for row, path in zip(rows, assigned, strict=True)]
+    return TrainingItems(
+        ids=[row.item_id for row in rows],
+        text_vectors=vectors,
+        categories=np.array([-1 if c is None else codes.setdefault(c, len(codes)) for c in categories], np.int64),
+        prices=np.array([np.nan if row.price is None else row.price for row in rows], np.float64),
+    )
