@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from encoders.device import CPU
-from encoders.user.network import HISTORY
+from encoders.user.network import HISTORY, UserNetwork
 from tests.bench import bench_gpu
 from tests.bench.bench_gpu import NO_GPU, check_texts, check_users, main, measured, time_titles, time_users
 from tests.bench.gpu_report import BEGIN, END, Check, put_section, section
@@ -48,12 +48,13 @@ def test_a_device_agrees_with_itself() -> None:
 
 
 def test_a_wrong_encoder_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    calls = iter(range(100))
+    generator = torch.Generator().manual_seed(0)
 
-    def changing(kind: str) -> object:
+    def changing(kind: str) -> UserNetwork:
         network = network_of(kind)
         with torch.no_grad():
-            next(network.parameters()).add_(next(calls))
+            for parameter in network.parameters():
+                parameter.add_(torch.randn(parameter.shape, generator=generator))
         return network
 
     monkeypatch.setattr(bench_gpu, "network_of", changing)
