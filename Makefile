@@ -5,7 +5,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help setup demo test lint unit integration chromium faults bench bench-gpu up down
+.PHONY: help setup demo test lint unit integration long fuzz chromium faults bench bench-gpu up down
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -34,10 +34,18 @@ lint: setup
 	$(BIN)/lint-imports
 
 unit: setup
-	$(BIN)/pytest -m 'not servers and not browser'
+	$(BIN)/pytest -m 'not servers and not browser and not long'
 
 integration: setup chromium
-	$(BIN)/pytest -m 'servers or browser'
+	$(BIN)/pytest -m '(servers or browser) and not long'
+
+long: setup ## the tests on real servers that take minutes each: bad input by the thousand, outages, orders, injections
+	$(BIN)/pytest -m long --durations=0
+
+SECONDS ?= 3600
+fuzz: setup ## search for bytes that break the decoders, guided by coverage: SECONDS=3600 for all of them together
+	VIRTUAL_ENV=$(abspath $(VENV)) $(BIN)/uv pip install --quiet --constraint constraints.txt --group fuzz
+	nice -n 19 $(BIN)/python -m tests.fuzz --seconds $(SECONDS)
 
 PART ?= all
 SHARD ?= 1/1
@@ -72,4 +80,4 @@ down: setup ## stop them
 	$(BIN)/interestream down --data-dir var
 
 constraints: $(BIN)/uv ## pin every dependency again
-	$(BIN)/uv pip compile pyproject.toml --all-extras --group dev --no-header --no-annotate --no-emit-index-url --python-version 3.11 --upgrade -o constraints.txt
+	$(BIN)/uv pip compile pyproject.toml --all-extras --group dev --group fuzz --no-header --no-annotate --no-emit-index-url --python-version 3.11 --upgrade -o constraints.txt

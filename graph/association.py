@@ -13,6 +13,11 @@ from graph.store import Refused
 from graph.transitions import Delta
 
 SOURCE_FORMAT = 1
+RECORD_BYTES = 1_500_000
+"""Of a published record: a broker takes no larger ones, and whoever sends events chooses how long categories are."""
+_CHARACTER_BYTES = 4
+_SUCCESSOR_BYTES = 40
+"""Of a successor besides its target, at most."""
 
 
 class PairSums(msgspec.Struct, array_like=True):
@@ -99,12 +104,19 @@ def forget_weakest(state: SourceState, family: Family, settings: AssociationSett
     return weakest
 
 
-def successor_record(state: SourceState, settings: AssociationSettings) -> SuccessorRecord:
-    """Return the published form: every weight brought to the time of the newest, successors ordered by target."""
+def successor_record(
+    state: SourceState, settings: AssociationSettings, max_bytes: int = RECORD_BYTES
+) -> SuccessorRecord:
+    """Return the published form: every weight brought to the time of the newest, successors ordered by target.
+
+    What would make the record larger than about ``max_bytes`` is left out, the weakest first: with targets of ordinary
+    length that is never the case.
+    """
     every = [*state.viewed.values(), *state.bought.values()]
     newest = max((sums.at for sums in every), default=0)
+    kept = _strongest_that_fit(state, newest, settings, max_bytes)
 
-    def published(successors: dict[str, PairSums]) -> tuple[Successor, ...]:
+    def published(family: Family) -> tuple[Successor, ...]:
         return tuple(
             Successor(
                 target,
@@ -112,7 +124,32 @@ def successor_record(state: SourceState, settings: AssociationSettings) -> Succe
                 sums.count,
                 sums.users,
             )
-            for target, sums in sorted(successors.items())
+            for target, sums in sorted(state.family(family).items())
+            if kept is None or (family, target) in kept
         )
 
-    return SuccessorRecord(state.level, state.source, newest, published(state.viewed), published(state.bought))
+    viewed, bought = published(Family.VIEWED_NEXT), published(Family.BOUGHT_NEXT)
+    return SuccessorRecord(state.level, state.source, newest, viewed, bought)
+
+
+def _strongest_that_fit(
+    state: SourceState, newest: int, settings: AssociationSettings, max_bytes: int
+) -> set[tuple[Family, str]] | None:
+    """Return the pairs that fit into ``max_bytes``, or None when all do."""
+    pairs = [(family, target) for family in Family for target in state.family(family)]
+    if sum(len(target) for _, target in pairs) * _CHARACTER_BYTES + len(pairs) * _SUCCESSOR_BYTES <= max_bytes:
+        return None
+
+    def strength(pair: tuple[Family, str]) -> tuple[float, str, str]:
+        family, target = pair
+        sums = state.family(family)[target]
+        return sums.weight * decay_factor(newest - sums.at, settings.half_life_seconds), target, family.value
+
+    kept: set[tuple[Family, str]] = set()
+    size = 0
+    for pair in sorted(pairs, key=strength, reverse=True):
+        size += len(pair[1].encode()) + _SUCCESSOR_BYTES
+        if size > max_bytes:
+            break
+        kept.add(pair)
+    return kept

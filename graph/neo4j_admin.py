@@ -2,10 +2,12 @@
 
 import time
 from contextlib import closing
+from pathlib import Path
 
 from neo4j import Driver, GraphDatabase
 from neo4j.exceptions import AuthError, ClientError, DriverError, Neo4jError
 
+from graph.neo4j_session import transport_of
 from graph.store import Refused, Unavailable
 
 FIRST_USER = "neo4j"
@@ -34,20 +36,21 @@ def wait_for_bolt(uri: str, user: str, password: str, patience_seconds: float) -
             return
 
 
-def set_first_password(uri: str, password: str) -> None:
+def set_first_password(uri: str, password: str, ca_file: Path | None = None) -> None:
     """Give a new server's only user its password; change nothing if it has it already.
 
     password: at least 8 characters (Neo4j's rule). May be repeated after an interruption at any point.
+    ``ca_file``: whom to trust with a ``+s`` scheme instead of the system's authorities.
     Raises Unavailable when the server does not answer now, Refused when it has a third password.
     """
     if len(password) < MINIMUM_PASSWORD_LENGTH:
         raise ValueError(f"the password has {len(password)} characters; Neo4j wants {MINIMUM_PASSWORD_LENGTH} or more")
     try:
-        _ask(uri, FIRST_USER, password)
+        _ask(uri, FIRST_USER, password, ca_file)
     except Refused:
-        with closing(_driver(uri, FIRST_USER, FIRST_PASSWORD)) as driver:
+        with closing(_driver(uri, FIRST_USER, FIRST_PASSWORD, ca_file)) as driver:
             _change_password(driver, password)
-        _ask(uri, FIRST_USER, password)
+        _ask(uri, FIRST_USER, password, ca_file)
 
 
 def _change_password(driver: Driver, password: str) -> None:
@@ -62,9 +65,9 @@ def _change_password(driver: Driver, password: str) -> None:
         raise Unavailable(f"the first password cannot be set now: {error}") from error
 
 
-def _ask(uri: str, user: str, password: str) -> None:
+def _ask(uri: str, user: str, password: str, ca_file: Path | None = None) -> None:
     try:
-        with closing(_driver(uri, user, password)) as driver, driver.session() as session:
+        with closing(_driver(uri, user, password, ca_file)) as driver, driver.session() as session:
             session.run("RETURN 1").consume()
     except (DriverError, Neo4jError) as error:
         if isinstance(error, ClientError) and error.code in _NOT_LET_IN:
@@ -72,9 +75,11 @@ def _ask(uri: str, user: str, password: str) -> None:
         raise Unavailable(f"{uri} does not answer: {error}") from error
 
 
-def _driver(uri: str, user: str, password: str) -> Driver:
+def _driver(uri: str, user: str, password: str, ca_file: Path | None) -> Driver:
+    uri, transport = transport_of(uri, ca_file)
     return GraphDatabase.driver(
         uri,
+        **transport,
         auth=(user, password),
         connection_timeout=_CONNECT_SECONDS,
         connection_acquisition_timeout=_CONNECT_SECONDS,

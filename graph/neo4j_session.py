@@ -8,9 +8,10 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any, LiteralString, TypeVar
 
-from neo4j import AsyncDriver, AsyncGraphDatabase, AsyncManagedTransaction, AsyncSession, unit_of_work
+from neo4j import AsyncDriver, AsyncGraphDatabase, AsyncManagedTransaction, AsyncSession, TrustCustomCAs, unit_of_work
 from neo4j.exceptions import (
     AuthError,
     ClientError,
@@ -56,13 +57,25 @@ _OVERTAKEN_ATTEMPTS = 5
 
 
 class Neo4jSession:
-    """Runs statements and transactions on one database. Belongs to the event loop that called :meth:`open`."""
+    """Runs statements and transactions on one database. Belongs to the event loop that called :meth:`open`.
 
-    def __init__(self, uri: str, user: str, password: str, database: str, timeout_seconds: float) -> None:
+    ``ca_file``: whom to trust instead of the system's authorities, with a ``+s`` scheme.
+    """
+
+    def __init__(
+        self,
+        uri: str,
+        user: str,
+        password: str,
+        database: str,
+        timeout_seconds: float,
+        ca_file: Path | None = None,
+    ) -> None:
         self._uri = uri
         self._auth = (user, password)
         self._database = database
         self._timeout_seconds = timeout_seconds
+        self._ca_file = ca_file
         self._driver: AsyncDriver | None = None
 
     async def open(self, patience_seconds: float) -> None:
@@ -75,8 +88,10 @@ class Neo4jSession:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + patience_seconds
         async with self._bounded(patience_seconds):
+            uri, transport = transport_of(self._uri, self._ca_file)
             self._driver = AsyncGraphDatabase.driver(
-                self._uri,
+                uri,
+                **transport,
                 auth=self._auth,
                 max_connection_pool_size=POOL_SIZE,
                 max_transaction_retry_time=self._timeout_seconds,
@@ -166,6 +181,19 @@ class Neo4jSession:
             raise _meaning(error, self._database) from error
         except DriverError as error:
             raise StoreError(f"the driver failed: {error}") from error
+
+
+def transport_of(uri: str, ca_file: Path | None) -> tuple[str, dict[str, Any]]:
+    """Return the address and the options with which the driver trusts the authorities of ``ca_file`` alone.
+
+    It takes authorities of one's own only beside a scheme that does not speak of encryption.
+    """
+    if ca_file is None:
+        return uri, {}
+    return uri.replace("+s://", "://", 1), {
+        "encrypted": True,
+        "trusted_certificates": TrustCustomCAs(str(ca_file)),
+    }
 
 
 async def run(transaction: AsyncManagedTransaction, query: LiteralString, **parameters: object) -> Rows:

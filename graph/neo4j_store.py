@@ -1,6 +1,7 @@
 """The graph in Neo4j: everything a worker learns is in it, together with how far it has read."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from pathlib import Path
 
 from neo4j import AsyncManagedTransaction
 
@@ -34,7 +35,8 @@ _Write = Callable[[AsyncManagedTransaction], Awaitable[None]]
 class Neo4jGraphStore:
     """A :class:`graph.store.GraphStore` on a Neo4j database (Community Edition is enough).
 
-    ``transaction_timeout_seconds`` bounds every call, retries included; ``patience_seconds`` bounds :meth:`start`.
+    ``transaction_timeout_seconds`` bounds every call, retries included; ``patience_seconds`` bounds :meth:`start`;
+    ``ca_file`` holds the authorities to trust with a ``+s`` scheme, the system's when None.
     Several processes may write at once: ledgers keep them apart, and they draw edges one after another.
     """
 
@@ -47,8 +49,9 @@ class Neo4jGraphStore:
         *,
         transaction_timeout_seconds: float = 30.0,
         patience_seconds: float = 300.0,
+        ca_file: Path | None = None,
     ) -> None:
-        self._session = Neo4jSession(uri, user, password, database, transaction_timeout_seconds)
+        self._session = Neo4jSession(uri, user, password, database, transaction_timeout_seconds, ca_file)
         self._patience_seconds = patience_seconds
 
     async def start(self) -> None:

@@ -58,6 +58,19 @@ class ListSettings(BaseModel):
     popularity_feature: float = Field(0.1, ge=0, description="Weight of the decayed popularity.")
     diversity: float = Field(0.3, ge=0, le=1, description="Share of maximal marginal relevance given to novelty.")
     max_per_category: PositiveInt = Field(4, description="Cross-sell items of one category while others are left.")
+    calibration: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="Share given to a mix of categories like that of the user's associations.",
+    )
+    max_per_brand: PositiveInt | None = Field(None, description="Items of one brand in a list while others are left.")
+    max_head_items: PositiveInt | None = Field(
+        None, description="Items of the head in a list while others are left: the rest is the long tail's."
+    )
+    head_share: float = Field(0.5, ge=0, le=1, description="The head: the fewest items with this part of all weight.")
+    new_items: int = Field(1, ge=0, description="Places of the cross-sell list for new, untried items that fit.")
+    new_seconds: PositiveFloat = Field(30 * DAY_SECONDS, description="An item is new for so long, untried.")
 
 
 class GraphSettings(BaseModel):

@@ -14,6 +14,7 @@ from mode import Service
 
 from encoders.device import EncoderThread
 from graph.store import GraphStore, Unavailable
+from stream.absence import Absence
 from stream.agents.association import AssociationAgent
 from stream.agents.catalogue import CatalogueAgent
 from stream.agents.intake import IntakeAgent
@@ -77,10 +78,11 @@ class Runtime(Service):
         super().__init__(**kwargs)
         self.parts = parts
         self.health = Health()
-        self._topics = TopicWatch(parts.settings, parts.facts)
+        self.topics = TopicWatch(parts.settings, parts.facts)
         self.endpoint = HealthServer(parts.settings.metrics, parts.metrics, self.health)
         self.apps: list[BatchApp] = []
         self.lock: InstanceLock | None = None
+        self._absences = {server: Absence(server, log) for server in ("kafka", "store")}
 
     async def on_start(self) -> None:
         """Connect everything; replicas are read to their ends before any agent sees a record."""
@@ -119,8 +121,8 @@ class Runtime(Service):
             self.health.ready["assigned"] = all(app.assigned_once for app in self.apps)
             if now - asked_at >= _PING_SECONDS:
                 asked_at = now
-                self.health.ready["store"] = await self._answers(self.parts.store.ping())
-                self.health.ready["kafka"] = await self._answers(self.parts.publisher.ping())
+                self.health.ready["store"] = await self._answers("store", self.parts.store.ping())
+                self.health.ready["kafka"] = await self._answers("kafka", self.parts.publisher.ping())
                 await self._mind_topics()
             for replica in (self.parts.items, self.parts.associations):
                 if replica.failure is not None:
@@ -137,14 +139,16 @@ class Runtime(Service):
 
     async def _mind_topics(self) -> None:
         """End the process when a topic was made again under us; a new one learns its id and decides what it means."""
-        if changed := await asyncio.to_thread(self._topics.made_again):
+        if changed := await asyncio.to_thread(self.topics.made_again):
             await self.crash(TopicsMadeAgain(f"deleted and made again while we ran: {', '.join(changed)}"))
 
-    async def _answers(self, question: Any) -> bool:
+    async def _answers(self, server: str, question: Any) -> bool:
         try:
             await asyncio.wait_for(question, timeout=_PING_SECONDS)
-        except (Unavailable, KafkaError, OSError, TimeoutError):
+        except (Unavailable, KafkaError, OSError, TimeoutError) as error:
+            self._absences[server].noted(repr(error))
             return False
+        self._absences[server].over()
         return True
 
 
@@ -228,7 +232,8 @@ def build_worker(
     for role in roles:
         handler = build_handler(role, parts)
         instance_id = lock.instance_id(role.value) if lock else None
-        apps.append(BatchApp(role.value, handler, settings, instance_id, parts.facts.ids[handler.topic]))
+        topic_id = parts.facts.ids[handler.topic]
+        apps.append(BatchApp(role.value, handler, settings, instance_id, topic_id, runtime.topics.was_made_again))
     for app in apps:
         app.finalize()
     runtime.apps.extend(apps)

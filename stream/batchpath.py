@@ -24,6 +24,7 @@ from graph.failpoints import failpoint
 from graph.store import Refused
 from stream.committed import committed_of_topic, name_topic_in_commits
 from stream.kafka_config import faust_credentials
+from stream.preflight import TopicsMadeAgain
 from stream.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -157,6 +158,8 @@ class BatchConsumer(driver.Consumer):
         for tp in assignment:
             offset, start, end = wanted.get(tp.partition, -1), starts[tp] or 0, ends[tp] or 0
             if offset > end:
+                if await asyncio.to_thread(self.app.made_again, tp.topic):
+                    raise TopicsMadeAgain(f"deleted and made again while we ran: {tp.topic}")
                 raise LedgerPastLogEnd(
                     f"{tp.topic}/{tp.partition}: the graph has applied up to {offset}, the log ends at {end}: it "
                     "was deleted and made again. Restore it, or stop all workers, give the internal topics new names "
@@ -216,10 +219,19 @@ class BatchConsumer(driver.Consumer):
 
 
 class BatchApp(faust.App):
-    """One role's Faust app: one consumer group, one topic (``topic_id`` as the broker says), one agent."""
+    """One role's Faust app: one consumer group, one topic (``topic_id`` as the broker says), one agent.
+
+    ``made_again`` asks the broker, in a thread, whether a topic is another one than when the process started.
+    """
 
     def __init__(
-        self, role: str, handler: BatchHandler, settings: Settings, instance_id: str | None, topic_id: str = ""
+        self,
+        role: str,
+        handler: BatchHandler,
+        settings: Settings,
+        instance_id: str | None,
+        topic_id: str = "",
+        made_again: Callable[[str], bool] = lambda topic: False,
     ) -> None:
         kafka = settings.kafka
         super().__init__(
@@ -247,6 +259,7 @@ class BatchApp(faust.App):
         self.assigned_once = False
         self.handler = handler
         self.topic_id = topic_id
+        self.made_again = made_again
         # We alone produce these, without transactions, and they are not compacted: their offsets have no holes.
         self.without_holes = {topic.name for topic in settings.topics.table() if topic.internal and topic.retention_ms}
         self.linger_seconds = settings.worker.linger_seconds

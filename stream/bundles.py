@@ -3,6 +3,7 @@
 Encoded as msgpack arrays with a format number first; a newer number than ours is refused by name.
 """
 
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TypeVar
 
 import msgspec
@@ -38,13 +39,17 @@ class Bundle(msgspec.Struct, frozen=True, array_like=True):
 
 
 class ItemRecord(msgspec.Struct, frozen=True, array_like=True):
-    """An item on the compacted items topic. ``vector`` is float16 little-endian, empty until it is encoded."""
+    """An item on the compacted items topic. ``vector`` is float16 little-endian, empty until it is encoded.
+
+    ``since``: when the item's first row came (ms), if the shop had associations by then; 0 for those there before.
+    """
 
     format: int
     row: ItemRow
     text_model: str = ""
     text_hash: bytes = b""
     vector: bytes = b""
+    since: int = 0
 
 
 class DeltaMessage(msgspec.Struct, frozen=True, array_like=True):
@@ -66,6 +71,44 @@ PARTS = 1 << 20
 def delta_cause(offset: int, part: int = PARTS - 1) -> int:
     """Return the place of a bundle's deltas in its partition; the whole bundle comes after all its parts."""
     return offset * PARTS + part
+
+
+DELTA_BYTES = 1_000_000
+"""A message of deltas is hardly larger: half of what our topics take, for a delta may be 8 KB of text."""
+_DELTA_OVERHEAD_BYTES = 48
+"""Of one delta besides its source and target."""
+
+Cause = tuple[int, tuple[Delta, ...]]
+
+
+def delta_messages(source: str, causes: Iterable[Cause], max_bytes: int = DELTA_BYTES) -> list[bytes]:
+    """Return the messages that carry these causes, in order, none much larger than ``max_bytes``.
+
+    A cause that is too large for one message is cut, and its pieces get numbers of their own, the last one the cause's:
+    the numbers before it within its part are free, and a reader drops what is not beyond what it has.
+    """
+    messages: list[list[Cause]] = [[]]
+    size = 0
+    for cause, deltas in causes:
+        pieces = list(_pieces(deltas, max_bytes))
+        for left, (piece, bytes_) in zip(range(len(pieces) - 1, -1, -1), pieces, strict=True):
+            if size + bytes_ > max_bytes and messages[-1]:
+                messages.append([])
+                size = 0
+            messages[-1].append((cause - left, piece))
+            size += bytes_
+    return [encode(DeltaMessage(FORMAT, source, tuple(message))) for message in messages if message]
+
+
+def _pieces(deltas: Sequence[Delta], max_bytes: int) -> Iterator[tuple[tuple[Delta, ...], int]]:
+    first = size = 0
+    for i, delta in enumerate(deltas):
+        bytes_ = len(delta.source.encode()) + len(delta.target.encode()) + _DELTA_OVERHEAD_BYTES
+        if size + bytes_ > max_bytes and i > first:
+            yield tuple(deltas[first:i]), size
+            first, size = i, 0
+        size += bytes_
+    yield tuple(deltas[first:]), size
 
 
 T = TypeVar("T", Bundle, ItemRecord, DeltaMessage)

@@ -63,7 +63,7 @@ class Knowledge:
             return
         known = item_id in self.records
         self.records[item_id] = record
-        row = self.items.upsert(record.row)
+        row = self.items.upsert(record.row, record.since)
         if record.vector:
             for feed in self._feeds:
                 feed.put(row, record.vector)

@@ -16,6 +16,7 @@ import msgspec
 
 from graph.failpoints import failpoint
 from graph.store import Fenced, GraphStore, LedgerCommit, LedgerEntry, LedgerMove, Refused, StaleLedger, Unavailable
+from stream.absence import Absence
 from stream.batchpath import Records
 from stream.metrics import Metrics
 from stream.publisher import Outgoing, Publishes
@@ -111,6 +112,7 @@ class LedgeredAgent(ABC):
         self._unsent: dict[int, Outbox] = {}
         self._late_copies: list[tuple[float, dict[int, Outbox]]] = []
         self._committed_at = self._minded_at = 0.0
+        self._absence = Absence("store", log)
 
     # -- what the batch path asks for -------------------------------------------------------------------------------
 
@@ -237,13 +239,16 @@ class LedgeredAgent(ABC):
         deadline = time.monotonic() + self.settings.worker.patience_seconds
         while True:
             try:
-                return await call()
+                answer = await call()
             except Unavailable as error:
                 if time.monotonic() > deadline:
                     raise
                 self.metrics.waits.labels("store").inc()
-                log.warning("store_away", extra={"role": self.role, "error": str(error)})
+                self._absence.noted(str(error), role=self.role)
                 await asyncio.sleep(_RETRY_SECONDS)
+            else:
+                self._absence.over()
+                return answer
 
     def _not_applied(self, records: Records) -> Records:
         """Drop what the ledger already has: a batch that was in hand while the ledger was read anew."""

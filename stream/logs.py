@@ -1,6 +1,7 @@
 """Logging: one event per line, JSON for machines, aligned text on a terminal; libraries through the same funnel."""
 
 import logging
+import re
 import sys
 import time
 from typing import Any
@@ -10,7 +11,8 @@ import structlog
 from stream.settings import LogSettings
 
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
-_NOISY = {"aiokafka": 5.0, "faust": 5.0, "mode": 5.0}
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_NOISY = dict.fromkeys(("aiokafka", "faust", "mode", "neo4j"), 60.0)
 """Loggers that repeat themselves every few milliseconds while a server is away -> seconds between equal lines."""
 
 
@@ -36,13 +38,18 @@ class RateLimit(logging.Filter):
 def configure_logging(settings: LogSettings) -> None:
     """Send every log line to standard error in the configured form. Standard output belongs to results."""
     as_json = settings.format == "json" or (settings.format == "auto" and not sys.stderr.isatty())
-    renderer: Any = structlog.processors.JSONRenderer() if as_json else structlog.dev.ConsoleRenderer()
+    # The renderer's own tracebacks would show local variables: passwords, events, users.
+    console = structlog.dev.ConsoleRenderer(
+        colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
+    )
+    renderer: Any = structlog.processors.JSONRenderer() if as_json else console
     chain: list[Any] = [
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         _take_extra,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
-        *([structlog.processors.format_exc_info] if as_json else []),
+        structlog.processors.format_exc_info,
+        *([] if as_json else [_printable]),
     ]
     formatter = structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=chain,
@@ -55,7 +62,24 @@ def configure_logging(settings: LogSettings) -> None:
     root.handlers[:] = [handler]
     root.setLevel(settings.level.upper())
     for name in ("faust", "mode", "aiokafka", "neo4j", "transformers", "urllib3"):
-        logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
+        library = logging.getLogger(name)
+        library.setLevel(max(logging.WARNING, root.level))
+        library.handlers.clear()  # transformers, once imported, writes past us
+        library.propagate = True
+
+
+def _printable(_: Any, __: str, event: dict[str, Any]) -> dict[str, Any]:
+    """Escape what a terminal would obey; JSON does so by itself. A traceback keeps its lines."""
+    for key, value in event.items():
+        if key == "exception":
+            event[key] = "\n".join(_CONTROL.sub(_escaped, line) for line in str(value).split("\n"))
+        elif isinstance(value, str):
+            event[key] = _CONTROL.sub(_escaped, value)
+    return event
+
+
+def _escaped(found: re.Match[str]) -> str:
+    return repr(found[0])[1:-1]
 
 
 def _take_extra(_: Any, __: str, event: dict[str, Any]) -> dict[str, Any]:

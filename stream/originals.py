@@ -1,15 +1,17 @@
 """Finding a source message again, to put it among the dead letters byte for byte."""
 
+import asyncio
+
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
-from aiokafka.errors import KafkaError
+from aiokafka.errors import OffsetOutOfRangeError
 
 from stream.deadletter import dead_letter
 from stream.kafka_config import aiokafka_config
-from stream.publisher import Outgoing
+from stream.publisher import BrokerUnavailable, Outgoing
 from stream.settings import Settings
 from stream.trackers import Reason, Rejected, Stage
 
-_FETCH_MS = 10_000
+_FETCH_MS = 1_000
 
 
 class KafkaOriginals:
@@ -19,7 +21,11 @@ class KafkaOriginals:
         self._settings = settings
 
     async def __call__(self, source: str, offset: int, error: Exception) -> Outgoing:
-        """Return the dead letter; its value is null when the broker no longer has the message."""
+        """Return the dead letter; its value is null when the broker no longer has the message.
+
+        Raises KafkaError or BrokerUnavailable while nobody can tell whether it has: a letter without its message is
+        written once and for all.
+        """
         partition = int(source.rpartition("/")[2])
         record = await self._fetch(partition, offset)
         if record is None:
@@ -36,12 +42,22 @@ class KafkaOriginals:
         try:
             consumer.assign([place])
             consumer.seek(place, offset)
-            found = await consumer.getmany(place, timeout_ms=_FETCH_MS, max_records=1)
-            return next((r for r in found.get(place, ()) if r.offset == offset), None)
-        except KafkaError:
-            return None
+            return await self._first(consumer, place, offset)
         finally:
             await consumer.stop()
+
+    async def _first(self, consumer: AIOKafkaConsumer, place: TopicPartition, offset: int) -> ConsumerRecord | None:
+        patience = self._settings.worker.patience_seconds
+        deadline = asyncio.get_running_loop().time() + patience
+        while True:
+            try:
+                found = await consumer.getmany(place, timeout_ms=_FETCH_MS, max_records=1)
+            except OffsetOutOfRangeError:
+                return None  # retention has taken it
+            for record in found.get(place, ()):
+                return record if record.offset == offset else None
+            if asyncio.get_running_loop().time() > deadline:
+                raise BrokerUnavailable(f"no answer for {patience:.0f} s on {place.topic}/{place.partition}@{offset}")
 
 
 def unappliable(record: ConsumerRecord, error: Exception, dead_letter_topic: str) -> Outgoing:

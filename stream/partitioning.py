@@ -12,4 +12,9 @@ def partition_of(key: str, partitions: int) -> int:
     >>> partition_of("u1", 8) == partition_of("u1", 8) < 8
     True
     """
-    return int((murmur2(key.encode()) & 0x7FFFFFFF) % partitions)
+    return partition_of_bytes(key.encode(), partitions)
+
+
+def partition_of_bytes(key: bytes, partitions: int) -> int:
+    """Return the partition (0-based) of any key among ``partitions``: strangers' keys need not be text."""
+    return int((murmur2(key) & 0x7FFFFFFF) % partitions)

@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 
 from aiokafka import ConsumerRecord
+from aiokafka.errors import MessageSizeTooLargeError
 
 from encoders.device import EncoderThread
 from graph.memory_store import MemoryGraphStore
@@ -22,10 +23,11 @@ from stream.knowledge import Knowledge
 from stream.metrics import Metrics
 from stream.model_watch import ModelWatch
 from stream.originals import unappliable
-from stream.partitioning import partition_of
+from stream.partitioning import partition_of_bytes
 from stream.publisher import Outgoing
 from stream.refresher import Refresher
 from stream.settings import Settings
+from stream.topics import MAX_MESSAGE_BYTES
 
 _MORE_ROUNDS_THAN_ANY_LOG_NEEDS = 1_000_000
 
@@ -41,8 +43,10 @@ class Log:
         self._next: defaultdict[str, int] = defaultdict(int)
 
     async def publish(self, messages: Sequence[Outgoing], again: Callable[[], Awaitable[None]] | None = None) -> None:
-        """Append every message; see :class:`stream.publisher.Publishes`."""
+        """Append every message; see :class:`stream.publisher.Publishes`. Raises MessageSizeTooLargeError likewise."""
         for message in messages:
+            if len(message.key or b"") + len(message.value or b"") > MAX_MESSAGE_BYTES:
+                raise MessageSizeTooLargeError(f"{len(message.value or b'')} bytes for {message.topic}")
             self.append(message.topic, message.key, message.value, message.partition, message.headers)
 
     def append(
@@ -60,7 +64,7 @@ class Log:
             if key is None:
                 partition = self._next[topic] = (self._next[topic] + 1) % len(logs)
             else:
-                partition = partition_of(key.decode(), len(logs))
+                partition = partition_of_bytes(key, len(logs))
         at = self._clock() if timestamp is None else timestamp
         sizes = len(key or b""), len(value or b"")
         record = ConsumerRecord(topic, partition, len(logs[partition]), at, 0, key, value, None, *sizes, tuple(headers))

@@ -106,6 +106,10 @@ class TopicWatch:
                     found.append(name)
         return sorted(found)
 
+    def was_made_again(self, topic: str) -> bool:
+        """Tell whether this topic is another one now; False when the broker does not answer. Blocks."""
+        return topic in self.made_again()
+
 
 async def wait_for_store(store: GraphStore, settings: Settings, facts: TopicFacts) -> None:
     """Connect to the graph, create its schema, and compare the internal topics' partition counts with the recorded.

@@ -11,6 +11,7 @@ from aiokafka.errors import KafkaConnectionError, KafkaError, MessageSizeTooLarg
 from aiokafka.producer.message_accumulator import MessageBatch
 
 from graph.failpoints import failpoint
+from stream.absence import Absence
 from stream.kafka_config import aiokafka_config
 from stream.metrics import Metrics
 from stream.naps import Naps
@@ -103,6 +104,7 @@ class Publisher:
         self._producer: AIOKafkaProducer | None = None
         self._renewing = asyncio.Lock()
         self._beating: asyncio.Task[None] | None = None
+        self._absence = Absence("broker", log)
 
     def _new_producer(self) -> AIOKafkaProducer:
         options: dict[str, Any] = aiokafka_config(self._settings)
@@ -154,6 +156,7 @@ class Publisher:
             producer = self._producer
             try:
                 await self._send_all(messages)
+                self._absence.over()
                 return
             except MessageSizeTooLargeError:
                 raise
@@ -162,8 +165,11 @@ class Publisher:
                     raise BrokerUnavailable(
                         f"no delivery for {self._settings.worker.patience_seconds:.0f} s"
                     ) from error
-                self._metrics.waits.labels("kafka").inc()
-                log.warning("broker_away", extra={"error": repr(error)})
+                if isinstance(error, Overslept):
+                    log.warning("overslept", extra={"messages": len(messages)})
+                else:
+                    self._metrics.waits.labels("kafka").inc()
+                    self._absence.noted(repr(error))
                 await asyncio.sleep(_RETRY_SECONDS)
                 await self._renew(producer)
                 if again is not None:

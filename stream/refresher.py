@@ -15,7 +15,7 @@ from graph.advance import awaited_items
 from graph.failpoints import failpoint
 from graph.interest import touches
 from graph.model import Interest
-from graph.ranking.lists import UserLists
+from graph.ranking.lists import UserLists, UserScores
 from graph.ranking.profile import UserProfile
 from graph.ranking.ranker import Ranker
 from graph.settings import GraphSettings
@@ -99,6 +99,31 @@ class Refresher:
         """Encode and rank users; gives each its next version (ms, never going back)."""
         if not users:
             return []
+        profiles, awaited, encoded = await self._profile_and_encode(users)
+        failpoint("after_encode")
+        with self._metrics.stage.labels("interest", "rank").time():
+            # Items may have come while the encoder worked: they have no vector yet, like those it did not know either.
+            item_vectors = _with_rows(encoded.item_vectors, len(self.knowledge.items))
+            lists = self._ranker.rank(profiles, encoded.embeddings, item_vectors, encoded.nearest)
+        refreshed = []
+        for i, (user, profile) in enumerate(zip(users, profiles, strict=True)):
+            user.version = max(user.version + 1, now)
+            shown = [
+                msgspec.structs.replace(interest, score=round(float(encoded.scores[i, j]), _SCORE_DIGITS))
+                for j, interest in enumerate(profile.interests[: self._settings.interest.max_edges])
+            ]
+            refreshed.append(RefreshedUser(user, shown, lists[i], awaited[i], encoded.model))
+        return refreshed
+
+    async def scores(self, users: Sequence[CachedUser]) -> list[UserScores]:
+        """Return what each user's candidates score, listed or not; gives no version."""
+        profiles, _, encoded = await self._profile_and_encode(users)
+        item_vectors = _with_rows(encoded.item_vectors, len(self.knowledge.items))
+        return self._ranker.scores(profiles, encoded.embeddings, item_vectors, encoded.nearest)
+
+    async def _profile_and_encode(
+        self, users: Sequence[CachedUser]
+    ) -> tuple[list[UserProfile], list[list[str]], "_Encoded"]:
         items, serving = self.knowledge.items, self.knowledge.serving
         with self._metrics.stage.labels("interest", "profile").time():
             profiles = [profile_of(user, items.category_of, self._settings) for user in users]
@@ -116,20 +141,7 @@ class Refresher:
                 items.category_codes.astype(np.int64),
                 len(items.categories),
             )
-        failpoint("after_encode")
-        with self._metrics.stage.labels("interest", "rank").time():
-            # Items may have come while the encoder worked: they have no vector yet, like those it did not know either.
-            item_vectors = _with_rows(encoded.item_vectors, len(items))
-            lists = self._ranker.rank(profiles, encoded.embeddings, item_vectors, encoded.nearest)
-        refreshed = []
-        for i, (user, profile) in enumerate(zip(users, profiles, strict=True)):
-            user.version = max(user.version + 1, now)
-            shown = [
-                msgspec.structs.replace(interest, score=round(float(encoded.scores[i, j]), _SCORE_DIGITS))
-                for j, interest in enumerate(profile.interests[: self._settings.interest.max_edges])
-            ]
-            refreshed.append(RefreshedUser(user, shown, lists[i], awaited[i], serving.model.name))
-        return refreshed
+        return profiles, awaited, encoded
 
 
 def _encode(
@@ -151,17 +163,21 @@ def _encode(
     _, nearest = matrix.topk(embeddings, min(_NEAREST, max(1, items)))
     scores = np.zeros(codes.shape, dtype=np.float32)
     scores[user, place] = np.einsum("ed,ed->e", embeddings[user], category_vectors[codes[user, place]])
-    return _Encoded(embeddings, matrix.vectors[:items], nearest, scores)
+    return _Encoded(embeddings, matrix.vectors[:items], nearest, scores, model.name)
 
 
 @dataclass(slots=True)
 class _Encoded:
-    """embeddings (U, d), item_vectors (at most n, d), nearest (U, k) rows, scores (U, C) cosines of the interests."""
+    """embeddings (U, d), item_vectors (at most n, d), nearest (U, k) rows, scores (U, C) cosines of the interests.
+
+    ``model``: whose they are.
+    """
 
     embeddings: FloatArray
     item_vectors: FloatArray
     nearest: IntArray
     scores: FloatArray
+    model: str
 
 
 def _with_rows(vectors: FloatArray, rows: int) -> FloatArray:

@@ -8,6 +8,7 @@ from typing import Protocol
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
 
+from stream.absence import Absence
 from stream.kafka_config import aiokafka_config
 from stream.settings import Settings
 
@@ -39,6 +40,7 @@ class Replica:
         self._advanced = asyncio.Condition()
         self._positions: dict[TopicPartition, int] = {}
         self.failure: BaseException | None = None
+        self._absence = Absence("broker", log)
 
     async def start(self) -> None:
         """Read the topic up to its present end, then follow it in the background."""
@@ -76,9 +78,10 @@ class Replica:
                 try:
                     fetched = await consumer.getmany(timeout_ms=_POLL_MS, max_records=_BATCH)
                 except KafkaError as error:
-                    log.warning("replica_waits", extra={"topic": self.topic, "error": repr(error)})
+                    self._absence.noted(repr(error), topic=self.topic)
                     await asyncio.sleep(1.0)
                     continue
+                self._absence.over()
                 for records in fetched.values():
                     self._on_records(records)
                 positions = {tp: await consumer.position(tp) for tp in self._positions}

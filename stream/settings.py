@@ -9,6 +9,7 @@ from enum import StrEnum
 from ipaddress import ip_address
 from pathlib import Path
 from tomllib import TOMLDecodeError
+from typing import Self
 
 from pydantic import (
     BaseModel,
@@ -19,6 +20,8 @@ from pydantic import (
     PositiveInt,
     SecretStr,
     ValidationError,
+    field_validator,
+    model_validator,
 )
 from pydantic_settings import (
     BaseSettings,
@@ -75,8 +78,22 @@ class Neo4jSettings(_Section):
     uri: str = Field("bolt://127.0.0.1:7687", description="bolt:// or neo4j://; +s for TLS.")
     user: str = Field("neo4j", description="Community Edition has no roles: every account may write.")
     password: SecretStr = Field(SecretStr(""), description="Never printed.")
+    ssl_ca_file: Path | None = Field(None, description="CA bundle in PEM for +s; the system's when unset.")
     database: str = Field("neo4j", description="Community Edition has one user database.")
     transaction_timeout_seconds: PositiveFloat = Field(30.0, description="A transaction is given up after this time.")
+
+    @field_validator("uri")
+    @classmethod
+    def _without_secrets(cls, uri: str) -> str:
+        if "@" in uri:  # addresses are printed, passwords never
+            raise ValueError("must hold no user and no password: set neo4j.user and neo4j.password")
+        return uri
+
+    @model_validator(mode="after")
+    def _authority_for_tls(self) -> Self:
+        if self.ssl_ca_file is not None and not self.uri.partition("://")[0].endswith("+s"):
+            raise ValueError("ssl_ca_file is set, but only bolt+s:// and neo4j+s:// check a certificate")
+        return self
 
 
 class StoreName(StrEnum):
@@ -207,10 +224,13 @@ def is_loopback(host: str) -> bool:
 
 
 def check_security(settings: Settings) -> None:
-    """Refuse plaintext beyond loopback unless the user asked for it by name.
+    """Refuse plaintext beyond loopback unless the user asked for it by name, and authorities that are not there.
 
     Raises SettingsError naming the setting to change.
     """
+    for name, file in (("kafka", settings.kafka.ssl_ca_file), ("neo4j", settings.neo4j.ssl_ca_file)):
+        if file is not None and not file.is_file():
+            raise SettingsError(f"{name}.ssl_ca_file: {file} is not a file; name the authorities' certificates in PEM")
     if settings.insecure:
         return
     if settings.kafka.security_protocol is SecurityProtocol.PLAINTEXT:
@@ -222,9 +242,11 @@ def check_security(settings: Settings) -> None:
                     "set kafka.security_protocol to SASL_SSL, or insecure=true if you mean it"
                 )
     scheme, _, rest = settings.neo4j.uri.partition("://")
-    host = rest.split("/", 1)[0].rsplit("@", 1)[-1].rsplit(":", 1)[0]
-    if settings.store is StoreName.NEO4J and "+s" not in scheme and not is_loopback(host):
+    host = rest.split("/", 1)[0].rsplit(":", 1)[0]
+    plain, _, mode = scheme.partition("+")
+    if settings.store is StoreName.NEO4J and mode != "s" and not is_loopback(host):
+        lack = "does not check who answers" if mode else "is not encrypted"
         raise SettingsError(
-            f"neo4j.uri: {host} is beyond loopback and {scheme}:// is not encrypted; "
-            f"use {scheme}+s://, or insecure=true if you mean it"
+            f"neo4j.uri: {host} is beyond loopback and {scheme}:// {lack}; "
+            f"use {plain}+s:// (with neo4j.ssl_ca_file for an authority of your own), or insecure=true if you mean it"
         )

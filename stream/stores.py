@@ -20,5 +20,6 @@ def open_store(settings: Settings, patience_seconds: float | None = None) -> Gra
         neo4j.password.get_secret_value(),
         database=neo4j.database,
         transaction_timeout_seconds=neo4j.transaction_timeout_seconds,
+        ca_file=neo4j.ssl_ca_file,
         patience_seconds=settings.worker.patience_seconds if patience_seconds is None else patience_seconds,
     )

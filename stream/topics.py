@@ -52,6 +52,8 @@ class TopicSettings(BaseModel):
     interactions: str = Field("shop.interactions.v1", description="Events from trackers, any key.")
     catalogue: str = Field("shop.catalogue.v1", description="Item rows, key item_id.")
     recommendations: str = Field("shop.recommendations.v1", description="Published lists, key user_id.")
+    popular: str = Field("shop.popular.v1", description="Popular items, key: the shop or a category.")
+    signals: str = Field("shop.signals.v1", description="Warnings and news per user, key: the signal.")
     dead_letters: str = Field("shop.interactions.v1.dlq", description="Whatever was refused, byte for byte.")
     bundles: str = Field("interestream.interactions.v1", description="Internal: interactions keyed by user.")
     transitions: str = Field("interestream.transitions.v1", description="Internal: association deltas.")
@@ -69,6 +71,8 @@ class TopicSettings(BaseModel):
             Topic("interactions", self.interactions, n, delete, keep, False, "events from trackers"),
             Topic("catalogue", self.catalogue, n, compact, None, False, "item rows"),
             Topic("recommendations", self.recommendations, n, compact, None, False, "lists per user"),
+            Topic("popular", self.popular, n, compact, None, False, "popular items per context"),
+            Topic("signals", self.signals, n, delete, 14 * DAY_MS, False, "warnings and news per user"),
             Topic("dead_letters", self.dead_letters, n, delete, 14 * DAY_MS, False, "refused messages"),
             Topic("bundles", self.bundles, n, delete, keep, True, "interactions keyed by user"),
             Topic("transitions", self.transitions, n, delete, keep, True, "association deltas"),

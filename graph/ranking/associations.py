@@ -47,6 +47,11 @@ class AssociationIndex:
         """Names of the category codes."""
         return self._levels[Level.CATEGORY].nodes
 
+    @property
+    def version(self) -> int:
+        """A number that grows with every change."""
+        return sum(level.version for level in self._levels.values())
+
     def level(self, level: Level) -> AssociationLevel:
         """Return one level's successors and marginals."""
         return self._levels[level]

@@ -19,9 +19,9 @@ from graph.settings import ListSettings
 class CrossCandidates:
     """Distinct (user, row) pairs that may be listed.
 
-    associations: raw strength of the item's category, 0 if no interest leads there; strongest: each user's largest;
-    transitions: raw strength of the steps that lead to the item; these are steps[order[first : first + count]], with
-    value 0 where ``order`` points beyond the steps.
+    associations: raw strength of the item's category, 0 if no interest leads there; strongest, totals: each user's
+    largest, and sum; transitions: raw strength of the steps that lead to the item; these are steps[order[first :
+    first + count]], with value 0 where ``order`` points beyond the steps.
     """
 
     users: IntArray
@@ -29,6 +29,7 @@ class CrossCandidates:
     categories: IntArray
     associations: FloatArray
     strongest: FloatArray
+    totals: FloatArray
     transitions: FloatArray
     first: IntArray
     count: IntArray
@@ -52,6 +53,7 @@ def cross_candidates(
         _associated(shop, strengths * batch.demoted[:, :-1], ranking),
         _near(shop, nearest),
         _popular(shop, batch, settings.size),
+        _newcomers(shop, strengths),
     ]
     users = np.concatenate([part[0] for part in parts])
     rows = np.concatenate([part[1] for part in parts])
@@ -76,6 +78,7 @@ def cross_candidates(
         categories=np.concatenate([categories[kept], shop.items.category_codes[last_rows]]),
         associations=np.concatenate([associations[kept], none]),
         strongest=strengths.max(axis=1, initial=0.0),
+        totals=strengths.sum(axis=1),
         transitions=np.concatenate([transitions[kept], none]),
         first=np.concatenate([first[kept], nothing]),
         count=np.concatenate([count[kept], nothing]),
@@ -109,6 +112,11 @@ def _associated(shop: Shop, strengths: FloatArray, ranking: RankingSettings) -> 
     lengths = np.minimum(shelves.starts[categories + 1] - starts, ranking.items_per_category)
     cells, owners = ranges(starts, lengths)
     return users[owners], shelves.rows[cells]
+
+
+def _newcomers(shop: Shop, strengths: FloatArray) -> tuple[IntArray, IntArray]:
+    users, places = np.nonzero(strengths[:, shop.items.category_codes[shop.newcomers]] > 0.0)
+    return users, shop.newcomers[places]
 
 
 def _near(shop: Shop, nearest: IntArray) -> tuple[IntArray, IntArray]:

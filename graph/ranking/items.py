@@ -31,27 +31,32 @@ class ItemIndex:
         self.ids = Codes()
         self.categories = Codes()
         self.currencies = Codes()
+        self.brands = Codes()
         self.version = 0
         self._known = np.zeros(64, dtype=np.bool_)
         self._listed = np.zeros(64, dtype=np.bool_)
         self._categories = np.full(64, ABSENT, dtype=np.int32)
         self._currencies = np.full(64, ABSENT, dtype=np.int32)
+        self._brands = np.full(64, ABSENT, dtype=np.int32)
         self._prices = np.full(64, np.nan, dtype=np.float64)
         self._quality = np.full(64, np.nan, dtype=np.float64)
+        self._since = np.zeros(64, dtype=np.int64)
 
     def __len__(self) -> int:
         return len(self.ids)
 
-    def upsert(self, row: ItemRow) -> int:
-        """Take a catalogue row; return the item's row number."""
+    def upsert(self, row: ItemRow, since: int = 0) -> int:
+        """Take a catalogue row; return the item's row number. ``since``: see the property."""
         number = self.ids.add(row.item_id)
         self._make_room(number + 1)
         self._known[number] = True
         self._listed[number] = row.available
         self._categories[number] = ABSENT if row.category is None else self.categories.add(row.category)
         self._currencies[number] = ABSENT if row.currency is None else self.currencies.add(row.currency)
+        self._brands[number] = self.brands.add(row.brand) if row.brand else ABSENT
         self._prices[number] = math.nan if row.price is None else row.price
         self._quality[number] = math.nan if row.quality is None else row.quality
+        self._since[number] = since
         self.version += 1
         return number
 
@@ -61,7 +66,7 @@ class ItemIndex:
         if number == ABSENT:
             return
         self._known[number] = self._listed[number] = False
-        self._categories[number] = self._currencies[number] = ABSENT
+        self._categories[number] = self._currencies[number] = self._brands[number] = ABSENT
         self._prices[number] = self._quality[number] = math.nan
         self.version += 1
 
@@ -101,6 +106,11 @@ class ItemIndex:
         return self._currencies[: len(self)]
 
     @property
+    def brand_codes(self) -> NDArray[np.int32]:
+        """Codes in ``brands``, -1 for none."""
+        return self._brands[: len(self)]
+
+    @property
     def prices(self) -> NDArray[np.float64]:
         """Per unit, in the item's currency; NaN for none."""
         return self._prices[: len(self)]
@@ -110,6 +120,11 @@ class ItemIndex:
         """0 to 1; NaN for unknown."""
         return self._quality[: len(self)]
 
+    @property
+    def since(self) -> NDArray[np.int64]:
+        """When the item came to a shop that already ran, in ms; 0 for those that were there before."""
+        return self._since[: len(self)]
+
     def _make_room(self, length: int) -> None:
         self._known = grown(self._known, length, False)
         self._listed = grown(self._listed, length, False)
@@ -117,3 +132,5 @@ class ItemIndex:
         self._currencies = grown(self._currencies, length, ABSENT)
         self._prices = grown(self._prices, length, math.nan)
         self._quality = grown(self._quality, length, math.nan)
+        self._since = grown(self._since, length, 0)
+        self._brands = grown(self._brands, length, ABSENT)

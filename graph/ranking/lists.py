@@ -13,9 +13,10 @@ class Reason(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     VIEWED_NEXT          the same (cross-sell); user, anchor, item (up-sell)   users, lift; users
     ITEM_BOUGHT_NEXT     user, item of the history, item                       users
     ITEM_VIEWED_NEXT     the same                                              users
-    EMBEDDING            user, item
+    EMBEDDING            user, item; user, nearest item, item (up-sell)
     POPULAR              user, item
     PRICE                user, anchor, item (up-sell)
+    NEW                  user, item (cross-sell): a place kept for new items; it adds nothing to the score
     ===================  ====================================================  =================
 
     ``contribution`` is the whole feature's, in the score's unit, rounded to 6 decimals; ``users`` and ``lift`` are
@@ -56,3 +57,11 @@ class UserLists(msgspec.Struct, frozen=True, gc=False):
     user_id: str
     cross_sell: tuple[CrossSell, ...]
     up_sell: tuple[UpSell, ...]
+
+
+class UserScores(msgspec.Struct, frozen=True, gc=False):
+    """What a user's candidates score, item -> score, whether or not they are listed."""
+
+    user_id: str
+    cross_sell: dict[str, float]
+    up_sell: dict[str, float]

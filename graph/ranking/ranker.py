@@ -7,17 +7,19 @@ import numpy as np
 from graph.ranking.associations import AssociationIndex
 from graph.ranking.batch import ProfileBatch, gather_profiles
 from graph.ranking.codes import IntArray
-from graph.ranking.cross_candidates import cross_candidates
-from graph.ranking.diversity import Scored, choose
-from graph.ranking.features import Vectors, closeness, contributions, share_of_largest
+from graph.ranking.cross_candidates import CrossCandidates, cross_candidates
+from graph.ranking.diversity import Mix, Scored, choose
+from graph.ranking.exposure import exposure_caps
+from graph.ranking.features import MILLIONTHS, Vectors, closeness, contributions, share_of_largest
 from graph.ranking.items import ItemIndex
-from graph.ranking.lists import CrossSell, UpSell, UserLists
+from graph.ranking.lists import CrossSell, UpSell, UserLists, UserScores
+from graph.ranking.places import give_places
 from graph.ranking.profile import UserProfile
 from graph.ranking.ragged import group_starts, sort_order
 from graph.ranking.reasons import cross_sell_lists, up_sell_lists
 from graph.ranking.settings import RankingSettings
 from graph.ranking.shop import Shop, ShopView
-from graph.ranking.up_candidates import up_candidates
+from graph.ranking.up_candidates import UpCandidates, up_candidates
 from graph.settings import ListSettings
 
 _MOST_USERS = 256
@@ -64,6 +66,28 @@ class Ranker:
             lists += self._rank(shop, profiles[part], embeddings[part], vectors, nearest[part])
         return lists
 
+    def scores(
+        self, profiles: Sequence[UserProfile], embeddings: Vectors, vectors: Vectors, nearest: IntArray
+    ) -> list[UserScores]:
+        """Return what each user's candidates score before rules of diversity choose among them; as :meth:`rank`."""
+        shop, found = self._view.current(), []
+        for place, profile in enumerate(profiles):
+            part = slice(place, place + 1)
+            batch = gather_profiles([profile], shop, self._settings, self._ranking)
+            arguments = shop, batch, embeddings[part], vectors, nearest[part]
+            cross, cross_parts = self._score_cross_sell(*arguments)
+            up, up_parts = self._score_up_sell(*arguments)
+            found.append(
+                UserScores(profile.user_id, self._best(cross.rows, cross_parts), self._best(up.rows, up_parts))
+            )
+        return found
+
+    def _best(self, rows: IntArray, parts: IntArray) -> dict[str, float]:
+        scores: dict[str, float] = {}
+        for item_id, score in zip(self._items.ids.names(rows.tolist()), parts.sum(axis=0).tolist(), strict=True):
+            scores[item_id] = max(score / MILLIONTHS, scores.get(item_id, 0.0))
+        return scores
+
     def _rank(
         self, shop: Shop, profiles: Sequence[UserProfile], embeddings: Vectors, vectors: Vectors, nearest: IntArray
     ) -> list[UserLists]:
@@ -83,6 +107,28 @@ class Ranker:
         nearest: IntArray,
     ) -> list[tuple[CrossSell, ...]]:
         settings = self._settings
+        found, parts = self._score_cross_sell(shop, batch, embeddings, vectors, nearest)
+        users, rows = found.users, found.rows
+        scored = Scored(batch.size, users, rows, found.categories, parts.sum(axis=0), shop.ranks[rows])
+        chosen = choose(
+            scored,
+            vectors,
+            length=settings.size,
+            cap=settings.max_per_category,
+            pool=self._ranking.pool,
+            novelty=settings.diversity,
+            caps=exposure_caps(self._items, shop.head, rows, settings),
+            mix=_wanted_mix(found, settings.calibration),
+        )
+        fit = self._ranking.newcomer_fit
+        give_places(chosen, found, scored.scores, scored.ranks, shop.newcomers, settings.new_items, fit)
+        return cross_sell_lists(shop, batch, names, found, parts, chosen)
+
+    def _score_cross_sell(
+        self, shop: Shop, batch: ProfileBatch, embeddings: Vectors, vectors: Vectors, nearest: IntArray
+    ) -> tuple[CrossCandidates, IntArray]:
+        """Return the candidates and the (4, candidates) contributions of their features."""
+        settings = self._settings
         found = cross_candidates(shop, batch, nearest, settings, self._ranking)
         users, rows = found.users, found.rows
         strongest = found.strongest[users]
@@ -96,16 +142,7 @@ class Ranker:
             ],
             batch.demoted[users, found.categories],
         )
-        scored = Scored(batch.size, users, rows, found.categories, parts.sum(axis=0), shop.ranks[rows])
-        chosen = choose(
-            scored,
-            vectors,
-            length=settings.size,
-            cap=settings.max_per_category,
-            pool=self._ranking.pool,
-            novelty=settings.diversity,
-        )
-        return cross_sell_lists(shop, batch, names, found, parts, chosen)
+        return found, parts
 
     def _up_sell(
         self,
@@ -117,17 +154,9 @@ class Ranker:
         nearest: IntArray,
     ) -> list[tuple[UpSell, ...]]:
         settings = self._settings
-        found = up_candidates(shop, batch, nearest, settings, self._ranking)
+        found, parts = self._score_up_sell(shop, batch, embeddings, vectors, nearest)
         users, rows = found.users, found.rows
         categories = batch.anchors.categories[found.anchors]
-        parts = contributions(
-            [
-                (settings.transition_feature, share_of_largest(found.transitions, users, batch.size)),
-                (settings.embedding_feature, closeness(embeddings, vectors, users, rows)),
-                (self._ranking.price_feature, found.gains),
-            ],
-            batch.demoted[users, categories],
-        )
         scores = parts.sum(axis=0)
         best_first = sort_order([users, rows, scores.max(initial=0) - scores, batch.anchors.places[found.anchors]])
         best = best_first[group_starts((users * len(self._items) + rows)[best_first])]
@@ -139,6 +168,32 @@ class Ranker:
             cap=None,
             pool=self._ranking.pool,
             novelty=settings.diversity,
+            caps=exposure_caps(self._items, shop.head, rows[best], settings),
         )
         chosen[chosen >= 0] = best[chosen[chosen >= 0]]
-        return up_sell_lists(shop, batch, names, found, parts, chosen)
+        return up_sell_lists(shop, batch, names, found, parts, chosen, vectors)
+
+    def _score_up_sell(
+        self, shop: Shop, batch: ProfileBatch, embeddings: Vectors, vectors: Vectors, nearest: IntArray
+    ) -> tuple[UpCandidates, IntArray]:
+        """Return the candidates and the (3, candidates) contributions of their features."""
+        settings = self._settings
+        found = up_candidates(shop, batch, nearest, settings, self._ranking)
+        users, rows = found.users, found.rows
+        parts = contributions(
+            [
+                (settings.transition_feature, share_of_largest(found.transitions, users, batch.size)),
+                (settings.embedding_feature, closeness(embeddings, vectors, users, rows)),
+                (self._ranking.price_feature, found.gains),
+            ],
+            batch.demoted[users, batch.anchors.categories[found.anchors]],
+        )
+        return found, parts
+
+
+def _wanted_mix(found: CrossCandidates, weight: float) -> Mix | None:
+    """Return the mix of categories that the user's interests lead to; None where it is not to count."""
+    if not weight:
+        return None
+    totals = found.totals[found.users]
+    return Mix(np.divide(found.associations, totals, out=np.zeros(len(totals)), where=totals > 0.0), weight)

@@ -10,9 +10,9 @@ from graph.model import Family
 from graph.ranking.batch import ProfileBatch
 from graph.ranking.codes import IntArray
 from graph.ranking.cross_candidates import CrossCandidates
-from graph.ranking.features import MILLIONTHS
+from graph.ranking.features import MILLIONTHS, Vectors
 from graph.ranking.lists import CrossSell, Reason, UpSell
-from graph.ranking.ragged import first_of_largest, ranges
+from graph.ranking.origins import nearest_anchors, strongest_steps
 from graph.ranking.shop import Shop
 from graph.ranking.steps import strongest_sources
 from graph.ranking.up_candidates import UpCandidates
@@ -34,6 +34,7 @@ def cross_sell_lists(
     speaks is there for its popularity, however small.
     """
     picked = chosen[chosen >= 0]
+    new = frozenset(shop.items.ids.names(shop.newcomers.tolist()))
     columns = zip(
         found.users[picked].tolist(),
         shop.items.ids.names(found.rows[picked].tolist()),
@@ -58,12 +59,20 @@ def cross_sell_lists(
             because.append(Reason("EMBEDDING", embedding, (name, item_id)))
         if popularity or not because:
             because.append(Reason("POPULAR", popularity, (name, item_id)))
+        if item_id in new:
+            because.append(Reason("NEW", 0.0, (name, item_id)))
         entries.append(CrossSell(item_id, category, score, tuple(because)))
     return _split(entries, chosen)
 
 
 def up_sell_lists(
-    shop: Shop, batch: ProfileBatch, names: Sequence[str], found: UpCandidates, parts: IntArray, chosen: IntArray
+    shop: Shop,
+    batch: ProfileBatch,
+    names: Sequence[str],
+    found: UpCandidates,
+    parts: IntArray,
+    chosen: IntArray,
+    vectors: Vectors,
 ) -> list[tuple[UpSell, ...]]:
     """Return one list per user; parts: (3, candidates) contributions of transitions, embedding, price."""
     items, anchors = shop.items, batch.anchors
@@ -79,22 +88,27 @@ def up_sell_lists(
         anchors.prices[origin].tolist(),
         [int(of_edges[cell]) if cell >= 0 else None for cell in cells.tolist()],
         (parts[:, picked].sum(axis=0) / MILLIONTHS).tolist(),
-        *(parts[:, picked] / MILLIONTHS).tolist(),
+        zip(*(parts[:, picked] / MILLIONTHS).tolist(), strict=True),
+        nearest_anchors(shop, batch, found.users[picked], found.rows[picked], vectors),
         strict=True,
     )
     entries = []
-    for user, item_id, category, price, anchor_id, anchor_price, users, score, transition, embedding, gain in columns:
-        name = names[user]
+    for user, item_id, category, price, anchor_id, anchor_price, users, score, contributed, near in columns:
+        name, (transition, embedding, gain) = names[user], contributed
         path = (name, anchor_id, item_id)
         because = []
         if users is not None:
             because.append(Reason("VIEWED_NEXT", transition, path, users))
         if embedding:
-            because.append(Reason("EMBEDDING", embedding, (name, item_id)))
+            because.append(Reason("EMBEDDING", embedding, _path(name, near, item_id)))
         if gain or not because:
             because.append(Reason("PRICE", gain, path))
         entries.append(UpSell(item_id, category, score, price, anchor_id, anchor_price, tuple(because)))
     return _split(entries, chosen)
+
+
+def _path(name: str, origin: str | None, item_id: str) -> tuple[str, ...]:
+    return (name, item_id) if origin is None else (name, origin, item_id)
 
 
 def _split(entries: Sequence[Entry], chosen: IntArray) -> list[tuple[Entry, ...]]:
@@ -123,11 +137,7 @@ def _association_edges(shop: Shop, batch: ProfileBatch, found: CrossCandidates, 
 def _transition_edges(shop: Shop, batch: ProfileBatch, found: CrossCandidates, picked: IntArray) -> list[Edge | None]:
     reached = np.flatnonzero(found.transitions[picked] > 0.0)
     steps = found.steps
-    merged, owners = ranges(found.first[picked[reached]], found.count[picked[reached]])
-    followed = found.order[merged]
-    is_step = followed < len(steps.values)
-    followed, owners = followed[is_step], owners[is_step]
-    best = followed[first_of_largest(steps.values[followed], owners)]
+    best = strongest_steps(batch, found, picked[reached])
     viewed, bought = (shop.item_steps.successors[family].users for family in (Family.VIEWED_NEXT, Family.BOUGHT_NEXT))
     lines: list[Edge | None] = [None] * len(picked)
     for place, by_purchase, anchor, cell in zip(

@@ -23,3 +23,8 @@ class RankingSettings(BaseModel):
     band_items: PositiveInt = Field(40, description="Items taken from the middle of an anchor's price band.")
     price_feature: PositiveFloat = Field(0.2, description="Weight of a moderate gain in price (up-sell).")
     pool: PositiveInt = Field(50, description="Best candidates among which diversity chooses.")
+    newcomers: PositiveInt = Field(200, description="Latest new items that are offered to every user.")
+    tried_weight: PositiveFloat = Field(5.0, description="A new item is tried once its transitions weigh so much.")
+    newcomer_fit: float = Field(
+        0.25, ge=0, le=1, description="Least share of the strongest association for a new item."
+    )

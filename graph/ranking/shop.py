@@ -10,9 +10,11 @@ from graph.model import Family, Level
 from graph.ranking.associations import AssociationIndex
 from graph.ranking.category_associations import CategoryAssociations
 from graph.ranking.codes import Alignment, IntArray
+from graph.ranking.exposure import head_items
 from graph.ranking.items import ItemIndex
 from graph.ranking.levels import AssociationLevel, marginal_weights
-from graph.ranking.ragged import FloatArray, sort_order
+from graph.ranking.newcomers import newcomer_rows
+from graph.ranking.ragged import BoolArray, FloatArray, sort_order
 from graph.ranking.settings import RankingSettings
 from graph.ranking.shelves import PriceShelves, Shelves, fill_price_shelves, fill_shelves
 from graph.ranking.successors import SuccessorRows
@@ -61,6 +63,8 @@ class Shop:
     associations: AssociationIndex
     ranks: IntArray
     shelves: Shelves
+    newcomers: IntArray
+    head: BoolArray
     prices: PriceShelves
     category_steps: CategorySteps
     item_steps: ItemSteps
@@ -90,6 +94,8 @@ class ShopView:
         self._rows_of_nodes = Alignment(associations.level(Level.ITEM).nodes, items.ids)
         self._catalogue_categories = Alignment(associations.categories, items.categories)
         self._kept_shelves = _Kept(self._shelves)
+        self._kept_head = _Kept(self._head)
+        self._kept_newcomers = _Kept(self._newcomers)
         self._kept_prices = _Kept(lambda: fill_price_shelves(items))
         self._kept_category_steps = _Kept(self._category_steps)
         self._kept_item_steps = _Kept(self._item_steps)
@@ -104,17 +110,37 @@ class ShopView:
             associations=self._associations,
             ranks=self._items.ids.ranks(),
             shelves=self._kept_shelves.at(catalogue, of_items),
+            head=self._kept_head.at(catalogue, of_items),
+            newcomers=self._kept_newcomers.at(catalogue, of_items),
             prices=self._kept_prices.at(catalogue),
             category_steps=self._kept_category_steps.at(catalogue, of_categories),
             item_steps=self._kept_item_steps.at(catalogue, of_items),
         )
 
-    def _shelves(self) -> Shelves:
+    def _weights(self) -> FloatArray:
         weights = np.zeros(len(self._items))
         rows = self._rows_of_nodes.codes()
         weights[rows[rows >= 0]] = marginal_weights(self._associations.level(Level.ITEM))[rows >= 0]
+        return weights
+
+    def _head(self) -> BoolArray:
+        if self._settings.max_head_items is None:
+            return np.zeros(len(self._items), dtype=np.bool_)
+        return head_items(self._items, self._weights(), self._settings.head_share)
+
+    def _newcomers(self) -> IntArray:
+        if not self._settings.new_items or not self._items.since.any():
+            return np.empty(0, dtype=np.int64)
+        ranking = self._ranking
+        return newcomer_rows(
+            self._items, self._weights(), self._settings.new_seconds, ranking.tried_weight, ranking.newcomers
+        )
+
+    def _shelves(self) -> Shelves:
         settings = self._settings
-        return fill_shelves(self._items, weights, settings.size, settings.max_per_category, self._ranking.popular_items)
+        return fill_shelves(
+            self._items, self._weights(), settings.size, settings.max_per_category, self._ranking.popular_items
+        )
 
     def _category_steps(self) -> CategorySteps:
         associations = self._associations.category_associations()

@@ -29,6 +29,7 @@ from stream.bundles import decode_deltas
 from stream.knowledge import Knowledge, encode_successors
 from stream.ledgered import LedgeredAgent, Outbox, decode_outbox
 from stream.partitioning import partition_of
+from stream.popular import PopularLists
 from stream.publisher import Outgoing
 
 log = logging.getLogger(__name__)
@@ -40,6 +41,8 @@ _MOST_INTERVALS = 10.0
 _REST_SECONDS = 2.0
 _SWEEP_SECONDS = 30.0
 """Confidence and lift of edges follow the totals: after so long without a delta, or at the latest after so long."""
+
+_SPEAKER = 0
 
 
 class AssociationAgent(LedgeredAgent):
@@ -53,6 +56,7 @@ class AssociationAgent(LedgeredAgent):
         self.knowledge = knowledge
         self.partitions = partitions
         self._edges = EdgeLedger(knowledge)
+        self._popular = PopularLists(knowledge, self.settings.graph.lists, self.settings.topics.popular)
         self.forget()
         return self
 
@@ -66,6 +70,8 @@ class AssociationAgent(LedgeredAgent):
         self._last_delta = time.monotonic()
         self._swept_changes, self._swept_at = -1, time.monotonic()
         self._edges.clear()
+        self._popular.clear()
+        self._popular_at = float("-inf")
 
     async def handle(self, records: Records) -> Mapping[int, int]:
         """Take in deltas; write what is due. Returns the ledgers' offsets: they move with the item flush."""
@@ -78,6 +84,9 @@ class AssociationAgent(LedgeredAgent):
             await self._flush(Level.CATEGORY)
         if asked or now - self._last_delta > _REST_SECONDS or now - self._swept_at > _SWEEP_SECONDS:
             await self._sweep(force=asked)
+        if asked or now - self._popular_at >= self.settings.worker.item_flush_seconds:
+            self._popular_at = now
+            await self._publish_popular()
         return {p: self.ledgers[p].applied for p in self.ledgers if self.ledgers[p].applied >= 0}
 
     async def republish(self, outboxes: Mapping[int, Outbox]) -> None:
@@ -232,6 +241,16 @@ class AssociationAgent(LedgeredAgent):
         await self.commit(self._still(), lambda commit: self.store.apply_associations(commit, {}, edges, []))
         self._edges.written(edges, [])
         log.info("edges_swept", extra={"role": self.role, "edges": len(edges)})
+
+    async def _publish_popular(self) -> None:
+        """Publish what is popular now, if it is ours to say: the owner of the first partition speaks for the shop."""
+        if _SPEAKER not in self.ledgers:
+            return
+        messages = self._popular.changed(self.clock())
+        if messages:
+            fence = {_SPEAKER: self._still()[_SPEAKER]}
+            await self.commit(fence, lambda commit: self.store.apply_associations(commit, {}, [], []))
+            await self.publish(messages, fence)
 
     def _owned(self, source: str) -> bool:
         return partition_of(source_key(Level.CATEGORY, source), self.partitions) in self.ledgers

@@ -120,9 +120,14 @@ class CatalogueAgent(LedgeredAgent):
     def _with_known_vector(self, row: ItemRow) -> ItemRecord:
         words = text_hash(self._encoder.model, item_text(row.title, row.brand, row.category))
         known = self.knowledge.records.get(row.item_id)
-        if known is not None and known.text_hash == words and known.vector:
-            return ItemRecord(FORMAT, self._categorised(row, known.vector), self._encoder.model, words, known.vector)
-        return ItemRecord(FORMAT, row, self._encoder.model, words)
+        if known is None:
+            # What came with the shop's first catalogue is not new to anybody.
+            since = self.clock() if self.knowledge.associations.version else 0
+            return ItemRecord(FORMAT, row, self._encoder.model, words, since=since)
+        if known.text_hash == words and known.vector:
+            row = self._categorised(row, known.vector)
+            return ItemRecord(FORMAT, row, self._encoder.model, words, known.vector, known.since)
+        return ItemRecord(FORMAT, row, self._encoder.model, words, since=known.since)
 
     def _categorised(self, row: ItemRow, vector: bytes) -> ItemRow:
         if row.category is not None or self._categories is None:

@@ -21,6 +21,7 @@ COMMANDS = {
     "refresh": "rank users again and publish their lists",
     "check": "compare graph, lists and dead letters with a recomputation from the log",
     "train": "fit what the encoders need",
+    "evaluate": "how good the lists are, on a shop's own past or on a public data set",
     "doctor": "check broker, topics, graph, model, device",
     "schema": "the contracts as JSON Schema",
     "config": "the settings in force",

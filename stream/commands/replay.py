@@ -19,7 +19,7 @@ from stream.deadletter_reader import read_to_current_end
 from stream.event_files import EventFileError, count_hint, read_catalogue, read_messages
 from stream.sender import Figures, Sending, ServerAway, TopicMissing, check_topics, make_producer, send_all
 from stream.settings import Settings, SettingsError, check_security
-from stream.trackers import Rejected, decode
+from stream.trackers import Rejected, Stage, decode
 
 _DAY_MS = 86_400_000
 
@@ -60,8 +60,8 @@ def letters_to_send(
             skipped["not_selected"] += 1
         elif letter.topic not in targets:
             skipped["unknown_topic"] += 1
-        elif not is_complete(headers):
-            skipped["incomplete"] += 1
+        elif not is_complete(headers) or (letter.stage == Stage.APPLY and value is None):
+            skipped["incomplete"] += 1  # what was decoded had a value: the broker no longer had it
         elif not accepted(letter.topic, key, value):
             skipped["still_refused"] += 1
         else:

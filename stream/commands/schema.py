@@ -11,6 +11,7 @@ import typer
 from stream.catalogue import CatalogueRow
 from stream.commands.console import ExitCode, fail, print_json
 from stream.deadletter import HEADER_PREFIX, DeadLetter
+from stream.popular import Popular
 from stream.recommendations import Recommendation
 from stream.trackers import EXPLANATIONS, Stage
 from stream.trackers.native import NativeEvent
@@ -23,6 +24,7 @@ class Contract(StrEnum):
 
     INTERACTION = "interaction"
     RECOMMENDATION = "recommendation"
+    POPULAR = "popular"
     CATALOGUE = "catalogue"
     DEAD_LETTER = "dead-letter"
 
@@ -35,6 +37,8 @@ def build_schema(contract: Contract) -> dict[str, Any]:
             schema["anyOf"] = [_either("user_id"), _either("anonymous_id")]
         case Contract.RECOMMENDATION:
             schema = _schema_of(Recommendation, "A user's current lists: the value of a record whose key is the user.")
+        case Contract.POPULAR:
+            schema = _schema_of(Popular, "The popular items of one context: the value of a record on shop.popular.v1.")
         case Contract.CATALOGUE:
             schema = _schema_of(CatalogueRow, "An item: the value of a record whose key is the item_id.")
         case Contract.DEAD_LETTER:

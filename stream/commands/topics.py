@@ -1,9 +1,10 @@
-"""``interestream topics plan`` and ``apply``: the broker's topics against the one table."""
+"""``interestream topics plan`` and ``apply``: the broker's topics against the one table; ``acls``: who may do what."""
 
 from typing import Annotated, NoReturn
 
 import typer
 
+from stream.acls import Client, acls, as_command
 from stream.admin import AdminError, BrokerAway, TopicDifference, apply_topics, plan_topics
 from stream.commands.console import ExitCode, fail, print_json, read_settings
 from stream.settings import SettingsError, check_security
@@ -63,6 +64,28 @@ def apply(as_json: Json = False) -> None:
         elif not done:
             typer.echo("nothing to do")
     raise typer.Exit(ExitCode.FAILED if left else ExitCode.OK)
+
+
+@app.command("acls")
+def show_acls(
+    client: Annotated[Client, typer.Argument(help="Whose rights.")],
+    principal: Annotated[
+        str, typer.Option(help="As the broker's authorizer names it, such as User:interestream.")
+    ] = "User:interestream",
+    as_json: Json = False,
+) -> None:
+    """Print the least rights with which a client can do its work, as arguments of `kafka-acls.sh`; ask nobody.
+
+    Names of topics and groups come from the settings. A subscriber also needs READ on a consumer group of its own.
+
+    Example: interestream topics acls worker | xargs -L1 kafka-acls.sh --bootstrap-server broker:9093
+    """
+    rights = acls(client, read_settings())
+    if as_json:
+        print_json({"principal": principal, "acls": [acl._asdict() for acl in rights]})
+    else:
+        for acl in rights:
+            typer.echo(as_command(acl, principal))
 
 
 def _give_up(error: AdminError | SettingsError) -> NoReturn:

@@ -56,7 +56,9 @@ def in_words(reason: Reason, title_of: Callable[[str], str]) -> str:
         case "PRICE":
             return f"a step up from {title_of(before)}"
         case "EMBEDDING":
-            return "near to what this shopper likes"
+            return f"near to {title_of(before)}" if before else "near to what this shopper likes"
+        case "NEW":
+            return "new in the shop"
         case "POPULAR":
             return "popular in the shop now"
         case feature:

@@ -38,7 +38,8 @@ class Neo4jServer(JavaServer):
     """A Neo4j server on loopback with small memory, no telemetry, and the Browser in our style.
 
     ``password`` becomes the only user's when the server is first ready. ``properties`` are further lines of
-    ``neo4j.conf``; they win over ours, and the server refuses names it does not know.
+    ``neo4j.conf``; they win over ours, and the server refuses names it does not know. ``ca_file`` says that they turn
+    TLS on, and whom to trust then.
     """
 
     title = "Neo4j"
@@ -56,6 +57,7 @@ class Neo4jServer(JavaServer):
         jvm_options: Sequence[str] = (),
         page_cache_megabytes: int = 128,
         properties: Mapping[str, str] | None = None,
+        ca_file: Path | None = None,
         identity: ProcessIdentity | None = None,
     ) -> None:
         super().__init__(home, jars, java, heap_megabytes, jvm_options, identity)
@@ -63,6 +65,7 @@ class Neo4jServer(JavaServer):
         self._http_port = http_port
         self._page_cache_megabytes = page_cache_megabytes
         self._properties = dict(properties or {})
+        self._ca_file = ca_file
         self.user = FIRST_USER
         self.password = password
 
@@ -79,7 +82,7 @@ class Neo4jServer(JavaServer):
     @property
     def uri(self) -> str:
         """Where the driver connects."""
-        return f"bolt://{LOOPBACK}:{self._bolt_port}"
+        return f"bolt{'+s' if self._ca_file else ''}://{LOOPBACK}:{self._bolt_port}"
 
     @property
     def browser_url(self) -> str:
@@ -136,7 +139,7 @@ class Neo4jServer(JavaServer):
         if not accepts(self._bolt_port) or not accepts(self._http_port):
             return False
         try:
-            set_first_password(self.uri, self.password)
+            set_first_password(self.uri, self.password, self._ca_file)
         except Unavailable:
             return False
         except Refused as error:

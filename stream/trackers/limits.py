@@ -7,9 +7,10 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Annotated
 
+import msgspec
 from msgspec import Meta
 
-from graph.model import ANONYMOUS_PREFIX, CATEGORY_SEPARATOR
+from graph.model import ANONYMOUS_PREFIX, CATEGORY_SEPARATOR, Interaction
 from stream.settings import TrackerSettings
 from stream.trackers.outcome import Reason, Rejected, Stage
 
@@ -18,6 +19,10 @@ MAX_LABEL_CHARACTERS = 256
 MAX_LABELS = 16
 MAX_PATH_CHARACTERS = 1_024
 """At four bytes a character still half of what Neo4j indexes."""
+MAX_INTERACTIONS_BYTES = 1_500_000
+"""Of one message's interactions together: they travel in one record, and each repeats the message's own ids."""
+_ALWAYS_FIT = 200
+"""So many interactions are within that limit even with the longest ids and categories."""
 EARLIEST_MS = 31_536_000_000
 """1971-01-01. An integer below is seconds: those of today fall into January 1970 when read as milliseconds."""
 LATEST_MS = 100_000_000_000_000
@@ -49,6 +54,7 @@ Category = (
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_encode = msgspec.msgpack.Encoder().encode
 
 
 def check_characters(fields: Iterable[tuple[str, str | None]], stage: Stage = Stage.DECODE) -> None:
@@ -134,6 +140,16 @@ def milliseconds(time: int | datetime, field: str) -> int:
     if at < EARLIEST_MS:
         raise Rejected(Stage.DECODE, Reason.OUT_OF_RANGE, field, "before 1971-01-01")
     return at
+
+
+def check_spread(interactions: Sequence[Interaction], field: str) -> None:
+    """Refuse a message whose interactions are too large together, however small it is itself.
+
+    Raises Rejected: too_large.
+    """
+    if len(interactions) > _ALWAYS_FIT and (size := len(_encode(interactions))) > MAX_INTERACTIONS_BYTES:
+        message = f"its {len(interactions)} interactions take {size} bytes; the limit is {MAX_INTERACTIONS_BYTES}"
+        raise Rejected(Stage.DECODE, Reason.TOO_LARGE, field, message)
 
 
 def check_clock(occurred_at: int, field: str, record_at: int, now: int, settings: TrackerSettings) -> bool:

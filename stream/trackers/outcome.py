@@ -51,7 +51,10 @@ class Explanation(NamedTuple):
 EXPLANATIONS: dict[Reason, Explanation] = {
     Reason.NULL_VALUE: Explanation("the record has no value", "send a JSON object; a null value means nothing here"),
     Reason.EMPTY_VALUE: Explanation("the value has no bytes, or blanks only", "send a JSON object"),
-    Reason.TOO_LARGE: Explanation("the value is larger than `trackers.max_message_bytes`", "split it, or send less"),
+    Reason.TOO_LARGE: Explanation(
+        "the value is larger than `trackers.max_message_bytes`, or its interactions together than 1.5 MB",
+        "split it, or send less",
+    ),
     Reason.NOT_UTF8: Explanation("the bytes are not UTF-8", "encode the JSON as UTF-8, uncompressed"),
     Reason.NOT_JSON: Explanation("the text is not JSON (RFC 8259)", "serialise with a JSON library, never by hand"),
     Reason.BAD_UNICODE: Explanation("an escape stands for half a character", "do not cut text inside a character"),

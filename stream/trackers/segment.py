@@ -23,6 +23,7 @@ from stream.trackers.limits import (
     category_path,
     check_characters,
     check_clock,
+    check_spread,
     milliseconds,
     user_of,
 )
@@ -174,6 +175,7 @@ def _interactions(
                 properties.recommendation_id or None,
             )
         )
+    check_spread(interactions, "properties.products")
     if check_clock(occurred_at, "timestamp", record_at, now, settings):
         return Decoded(DIALECT, late=len(interactions))
     return Decoded(DIALECT, tuple(interactions))

@@ -59,9 +59,11 @@ def reason_in_words(reason: Reason) -> str:
         case Family.VIEWED_NEXT | "ITEM_VIEWED_NEXT":
             return f"viewed after {start}{counted}"
         case "EMBEDDING":
-            return "resembles the user's history"
+            return f"resembles {start}" if start else "resembles the user's history"
         case "POPULAR":
             return "popular"
+        case "NEW":
+            return "new in the shop"
         case "PRICE":
             return f"a moderate step up in price from {start}"
     return " > ".join((reason.feature, *steps)) + counted + by_chance

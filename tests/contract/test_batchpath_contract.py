@@ -19,6 +19,7 @@ from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread
 from faust.transport.drivers.aiokafka import Consumer as AiokafkaConsumer
 
 from stream.batchpath import BatchApp, Gap, LedgerPastLogEnd, Records
+from stream.preflight import TopicsMadeAgain
 from stream.settings import KafkaSettings, Settings, WorkerSettings
 
 TOPIC = "events"
@@ -98,8 +99,8 @@ def committed(broker: str, group: str) -> dict[int, int]:
         consumer.close()
 
 
-async def started(handler: Recorder, settings: Settings) -> BatchApp:
-    app = BatchApp("test", handler, settings, None)
+async def started(handler: Recorder, settings: Settings, made_again: bool = False) -> BatchApp:
+    app = BatchApp("test", handler, settings, None, made_again=lambda topic: made_again and topic == TOPIC)
     app.finalize()
     await app.start()
     return app
@@ -175,20 +176,25 @@ async def test_commits_only_what_was_applied(broker: str, settings: Settings) ->
     assert committed(broker, "interestream-test") == dict.fromkeys(range(PARTITIONS), 30)
 
 
+@pytest.mark.parametrize(
+    ("made_again", "reason"),
+    [(False, LedgerPastLogEnd), (True, TopicsMadeAgain)],
+    ids=["for good", "until it has learnt that the topic is another one"],
+)
 async def test_a_ledger_beyond_the_log_refuses(
-    broker: str, settings: Settings, monkeypatch: pytest.MonkeyPatch
+    broker: str, settings: Settings, monkeypatch: pytest.MonkeyPatch, made_again: bool, reason: type[Exception]
 ) -> None:
     crashed = asyncio.Event()
     monkeypatch.setattr("stream.batchpath.arm_exit", crashed.set)
     produce(broker, 5)
     handler = Recorder(starts={0: 6})
-    app = await started(handler, settings)
+    app = await started(handler, settings, made_again)
     try:
         async with asyncio.timeout(30):
             await crashed.wait()
     finally:
         await app.stop()
-    assert isinstance(app.crash_reason, LedgerPastLogEnd)
+    assert type(app.crash_reason) is reason
 
 
 async def test_records_that_retention_took_from_a_group_are_told(broker: str, settings: Settings) -> None:

@@ -94,9 +94,10 @@ def _row(part: str, subject: Subject, found: list[Result]) -> str:
     differing = str(sum(not result["passed"] for result in found)) if product else "–"
     total = {name: sum(result[name] for result in found) for name in ("events", "lost", "doubled", "good_dead")}
     slowest = max(result["recovery_seconds"] for result in found)
+    recovery = f"{slowest:.0f} s" if slowest else "–"  # a scenario has no moment at which its fault ends
     minutes = sum(result["seconds"] for result in found) / 60
     cells = [part, _NAMES[subject], f"{len(found)}", *(f"{total[n]:,}" for n in ("events", "lost", "doubled"))]
-    cells += [f"{total['good_dead']:,}", differing, f"{slowest:.0f} s", f"{minutes:.0f} min"]
+    cells += [f"{total['good_dead']:,}", differing, recovery, f"{minutes:.0f} min"]
     return f"| {' | '.join(cells)} |"
 
 

@@ -13,7 +13,7 @@ from tests.faults.grounds import Grounds, make_grounds
 from tests.faults.schedule import Cycle, Subject, describe, short_kills, short_mixture
 from tests.faults.storm import Outcome, run_cycle
 
-pytestmark = [pytest.mark.servers, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.servers, pytest.mark.timeout(1200)]
 
 SEED = int(os.environ.get("FAULTS_SEED", "1"))
 

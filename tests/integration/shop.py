@@ -29,6 +29,7 @@ class Message:
     key: bytes | None
     value: bytes | None
     malformed: str | None = None
+    at: int = 0  # when it happened, in ms
 
 
 @dataclass
@@ -112,7 +113,7 @@ def make_shop(
             n += 1
     good = list(shop.messages)
     shop.messages.extend(random_.choices(good, k=int(duplicates * len(good))))
-    for i in range(max(len(MALFORMED), int(malformed * len(good)))):
+    for i in range(max(len(MALFORMED), int(malformed * len(good))) if malformed else 0):
         value, reason = MALFORMED[i % len(MALFORMED)]
         shop.messages.append(Message(None, value, reason))
     random_.shuffle(shop.messages)  # refunds before their purchase, any order at all
@@ -125,7 +126,7 @@ def _event(event_id: str, kind: str, user: str, item: str, at: int) -> dict[str,
 
 def _native(shop: Shop, event: dict[str, Any]) -> Message:
     shop.good.append(event)
-    return Message(None, json.dumps(event).encode())
+    return Message(None, json.dumps(event).encode(), at=event["occurred_at"])
 
 
 _NAMES = {
@@ -142,7 +143,7 @@ def _track(shop: Shop, random_: random.Random, event: dict[str, Any]) -> Message
     shop.good.append({**event, "event_id": f"{event['event_id']}#0"})
     message = _envelope(event["event_id"], _NAMES[event["kind"]], event["user_id"], event["occurred_at"])
     message["properties"] = {"product_id": event["item_id"], "price": 3.5, "currency": "usd"}
-    return Message(None, json.dumps(message).encode())
+    return Message(None, json.dumps(message).encode(), at=event["occurred_at"])
 
 
 def _order(
@@ -156,7 +157,7 @@ def _order(
         "order_id": order,
         "products": [{"product_id": f"item-{i}", "quantity": random_.randint(1, 3)} for i in basket],
     }
-    return Message(None, json.dumps(message).encode())
+    return Message(None, json.dumps(message).encode(), at=at)
 
 
 def _envelope(message_id: str, name: str, user: str, at: int) -> dict[str, Any]:

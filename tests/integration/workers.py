@@ -101,13 +101,19 @@ def end_offsets(settings: Settings, topic: str) -> dict[int, int]:
 
 
 def committed_offsets(settings: Settings, topic: str, role: str) -> dict[int, int]:
-    """Return what a role's group has committed; 0 where nothing yet."""
+    """Return what a role's group has committed; 0 where nothing yet. Waits for a coordinator that is just starting."""
     group = f"{settings.kafka.group_prefix}-{role}"
     consumer = Consumer({**confluent_config(settings), "group.id": group})
+    deadline = time.monotonic() + 30
     try:
-        partitions = consumer.list_topics(topic, timeout=20).topics[topic].partitions
-        found = consumer.committed([TopicPartition(topic, p) for p in partitions], timeout=20)
-        return {tp.partition: max(tp.offset, 0) for tp in found}
+        while True:
+            try:
+                partitions = consumer.list_topics(topic, timeout=20).topics[topic].partitions
+                found = consumer.committed([TopicPartition(topic, p) for p in partitions], timeout=20)
+                return {tp.partition: max(tp.offset, 0) for tp in found}
+            except KafkaException:
+                if time.monotonic() > deadline:
+                    raise
     finally:
         consumer.close()
 

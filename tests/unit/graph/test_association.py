@@ -148,6 +148,18 @@ def test_a_record_holds_every_weight_at_the_newest_time() -> None:
     assert successor_record(mug(), CHOSEN) == SuccessorRecord(Level.ITEM, "mug", 0)
 
 
+def test_a_record_that_would_be_too_large_is_left_without_its_weakest() -> None:
+    state = mug()
+    for n in range(20):
+        state.bought[f"{n:02}" + "🛒" * 100] = PairSums(1.0 + n, START, 1, 1)
+        state.viewed[f"{n:02}" + "🛒" * 100] = PairSums(0.5, START, 1, 1)
+    whole = successor_record(state, CHOSEN)
+    assert (len(whole.bought), len(whole.viewed)) == (20, 20)
+    small = successor_record(state, CHOSEN, max_bytes=5_000)
+    assert [successor.target[:2] for successor in small.bought] == [f"{n:02}" for n in range(9, 20)]
+    assert small.viewed == ()
+
+
 def test_a_source_survives_its_bytes_and_a_newer_format_is_refused() -> None:
     state = mug()
     add_delta(state, delta("lamp", 1.0), CHOSEN)

@@ -1,8 +1,11 @@
+import asyncio
 import os
+from collections.abc import Iterator
 
 import pytest
 
 from stream.settings import ENVIRONMENT_PREFIX
+from tests.unit.stream.sample_shop import SampleShop, make_sample_shop
 
 
 @pytest.fixture(autouse=True)
@@ -11,3 +14,12 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for variable in list(os.environ):
         if variable.upper().startswith(ENVIRONMENT_PREFIX):
             monkeypatch.delenv(variable)
+
+
+@pytest.fixture(scope="session")
+def sample_shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SampleShop]:
+    """The shipped sample at rest; to be read only. ``fork()`` gives a copy to go on with."""
+    with asyncio.Runner() as runner:
+        shop = make_sample_shop(tmp_path_factory.mktemp("sample"), runner)
+        yield shop
+        shop.close()

@@ -17,6 +17,7 @@ from stream.bundles import (
     decode_deltas,
     decode_item,
     delta_cause,
+    delta_messages,
     encode,
 )
 
@@ -60,3 +61,30 @@ def test_causes_order_like_offset_then_part(place: tuple[int, int], other: int) 
     offset, part = place
     assert delta_cause(offset, part) < delta_cause(offset, part + 1) <= delta_cause(offset)
     assert (delta_cause(offset) < delta_cause(other, 0)) == (offset < other)
+
+
+def _delta(n: int, text: str = "") -> Delta:
+    return Delta(Level.CATEGORY, Family.VIEWED_NEXT, f"A{n}", f"B{text}", 1.0, 1_760_000_000_000, 1, 1)
+
+
+def test_deltas_travel_in_one_message_while_they_fit() -> None:
+    causes = [(delta_cause(n), (_delta(n), _delta(n + 1))) for n in range(20)]
+    (message,) = delta_messages("t/0", causes)
+    assert decode_deltas(message) == DeltaMessage(FORMAT, "t/0", tuple(causes))
+    assert delta_messages("t/0", []) == []
+
+
+@given(st.lists(st.lists(st.integers(0, 400), min_size=1, max_size=12), max_size=12), st.integers(100, 3_000))
+def test_no_message_of_deltas_is_too_large_and_no_delta_is_lost(causes: list[list[int]], max_bytes: int) -> None:
+    given_causes = [(delta_cause(n), tuple(_delta(i, "x" * i) for i in texts)) for n, texts in enumerate(causes)]
+    messages = [decode_deltas(value) for value in delta_messages("t/0", given_causes, max_bytes)]
+    for message in messages:
+        assert len(message.causes) == sum(len(d) for _, d in message.causes) == 1 or len(encode(message)) <= (
+            max_bytes + 40 + 12 * len(message.causes)
+        )
+    sent = [(cause, delta) for message in messages for cause, deltas in message.causes for delta in deltas]
+    wanted = [(n, delta) for n, (_, deltas) in enumerate(given_causes) for delta in deltas]
+    assert [(cause // PARTS, delta) for cause, delta in sent] == wanted
+    numbers = [cause for message in messages for cause, _ in message.causes]
+    assert numbers == sorted(set(numbers))  # or a reader would take a piece for a redelivery
+    assert {cause for cause, _ in given_causes} <= set(numbers)

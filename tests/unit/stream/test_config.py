@@ -26,8 +26,12 @@ def run(*arguments: str) -> str:
 
 def with_secrets() -> Settings:
     return Settings(
-        kafka=KafkaSettings(sasl_username="shop", sasl_password=SecretStr(SECRET)),
-        neo4j=Neo4jSettings(uri=f"neo4j+s://analyst:{SECRET.split()[0]}@graph:7687", password=SecretStr(SECRET)),
+        kafka=KafkaSettings(
+            bootstrap_servers=f"SASL_SSL://shop:{SECRET.split()[0]}@kafka:9093",
+            sasl_username="shop",
+            sasl_password=SecretStr(SECRET),
+        ),
+        neo4j=Neo4jSettings(password=SecretStr(SECRET)),
         pseudonym_key=SecretStr(SECRET),
     )
 
@@ -78,7 +82,7 @@ def test_every_variable_sets_its_key(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_no_form_prints_a_secret(option: tuple[str, ...], monkeypatch: pytest.MonkeyPatch) -> None:
     for variable in ("KAFKA__SASL_PASSWORD", "NEO4J__PASSWORD", "PSEUDONYM_KEY"):
         monkeypatch.setenv(f"INTERESTREAM_{variable}", SECRET)
-    monkeypatch.setenv("INTERESTREAM_NEO4J__URI", f"bolt://neo4j:{SECRET.split()[0]}@127.0.0.1:7687")
+    monkeypatch.setenv("INTERESTREAM_KAFKA__BOOTSTRAP_SERVERS", f"SASL_SSL://shop:{SECRET.split()[0]}@kafka:9093")
     printed = run(*option)
     assert SECRET not in printed
     assert SECRET.split()[0] not in printed
@@ -88,7 +92,7 @@ def test_no_form_prints_a_secret(option: tuple[str, ...], monkeypatch: pytest.Mo
 def test_a_set_secret_differs_from_an_unset_one() -> None:
     of = {key.path: key for section in describe_settings(with_secrets()) for key in section.keys}
     assert of["kafka.sasl_password"].value == of["neo4j.password"].value == of["pseudonym_key"].value == MASK
-    assert of["neo4j.uri"].value == f"neo4j+s://{MASK}@graph:7687"
+    assert of["kafka.bootstrap_servers"].value == f"SASL_SSL://{MASK}@kafka:9093"
     unset = {key.path: key for section in describe_settings(Settings()) for key in section.keys}
     assert unset["neo4j.password"].value is None
 

@@ -22,6 +22,7 @@ TITLES = {"a": "Lantern", "b": "Candle"}
         (Reason("ITEM_VIEWED_NEXT", 0.4, ("u", "a", "b"), 2), "2 shoppers moved on to it from Lantern"),
         (Reason("PRICE", 0.4, ("u", "a", "b")), "a step up from Lantern"),
         (Reason("EMBEDDING", 0.4, ("u", "b")), "near to what this shopper likes"),
+        (Reason("EMBEDDING", 0.4, ("u", "a", "b")), "near to Lantern"),
         (Reason("POPULAR", 0.4, ("u", "b")), "popular in the shop now"),
         (Reason("SOME_NEW_FEATURE", 0.4, ("u", "b")), "some new feature"),
     ],

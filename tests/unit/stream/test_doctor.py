@@ -106,7 +106,7 @@ def test_what_needs_a_broken_check_is_not_tried() -> None:
 def test_no_finding_holds_a_secret() -> None:
     settings = Settings(
         kafka=KafkaSettings(sasl_password=SecretStr(SECRET)),
-        neo4j=Neo4jSettings(uri="bolt://neo4j:hunter2@127.0.0.1:7687", password=SecretStr("tr0ub4dor&3")),
+        neo4j=Neo4jSettings(password=SecretStr("tr0ub4dor&3")),
     )
 
     def tells(_: Settings) -> list[Finding]:

@@ -186,9 +186,11 @@ def test_a_dead_letter_cannot_choose_any_topic(broker: Broker) -> None:
         DeadLetter(TOPICS.interactions, 0, 3, "decode", "too_large", "", "m"), b"u", b"x" * 9_000, [], 8_000
     )
     broker.send(TOPICS.dead_letters, oversize.key, oversize.value, oversize.headers)
+    gone = build_dead_letter(DeadLetter(TOPICS.interactions, 0, 4, "apply", "unappliable", "", "m"), None, None, [])
+    broker.send(TOPICS.dead_letters, gone.key, gone.value, gone.headers)
     result, figures = run("--from-dlq")
     assert (result.exit_code, figures["delivered"]) == (0, 0)
-    assert figures["skipped"] == {"unknown_topic": 1, "not_a_dead_letter": 1, "incomplete": 1}
+    assert figures["skipped"] == {"unknown_topic": 1, "not_a_dead_letter": 1, "incomplete": 2}
     assert broker.read(TOPICS.interactions) == []
 
 

@@ -119,7 +119,7 @@ def test_plaintext_kafka_beyond_loopback_is_refused() -> None:
     check_security(Settings(kafka=kafka.model_copy(update={"security_protocol": SecurityProtocol.SSL})))
 
 
-@pytest.mark.parametrize("uri", ["bolt://graph.shop:7687", "neo4j://graph.shop", "bolt://neo4j:pw@graph.shop/db"])
+@pytest.mark.parametrize("uri", ["bolt://graph.shop:7687", "neo4j://graph.shop", "neo4j://graph.shop/db"])
 def test_plaintext_neo4j_beyond_loopback_is_refused(uri: str) -> None:
     with pytest.raises(SettingsError, match=r"neo4j\.uri: graph\.shop"):
         check_security(Settings(neo4j=Neo4jSettings(uri=uri)))
@@ -127,13 +127,40 @@ def test_plaintext_neo4j_beyond_loopback_is_refused(uri: str) -> None:
     check_security(Settings(neo4j=Neo4jSettings(uri=uri.replace("://", "+s://"))))
 
 
+def test_an_encrypted_neo4j_that_may_be_anybody_is_refused() -> None:
+    with pytest.raises(SettingsError, match=r"does not check who answers; use bolt\+s://"):
+        check_security(Settings(neo4j=Neo4jSettings(uri="bolt+ssc://graph.shop:7687")))
+    check_security(Settings(neo4j=Neo4jSettings(uri="bolt+ssc://127.0.0.1:7687")))
+
+
+def test_an_address_holds_no_password(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("INTERESTREAM_NEO4J__URI", "bolt://neo4j:hunter2@127.0.0.1:7687")
+    with pytest.raises(SettingsError, match=r"neo4j\.uri: .*set neo4j\.user and neo4j\.password") as caught:
+        load_settings()
+    assert "hunter2" not in str(caught.value)
+
+
+def test_authorities_need_encryption_and_a_file(tmp_path: Path) -> None:
+    pem = tmp_path / "ca.pem"
+    with pytest.raises(ValidationError, match=r"only bolt\+s:// and neo4j\+s:// check a certificate"):
+        Neo4jSettings(uri="bolt://127.0.0.1:7687", ssl_ca_file=pem)
+    graph = Settings(neo4j=Neo4jSettings(uri="neo4j+s://graph.shop", ssl_ca_file=pem))
+    broker = Settings(kafka=KafkaSettings(security_protocol=SecurityProtocol.SSL, ssl_ca_file=pem))
+    for settings, name in ((graph, "neo4j"), (broker, "kafka")):
+        with pytest.raises(SettingsError, match=rf"{name}\.ssl_ca_file: .*ca\.pem is not a file"):
+            check_security(settings)
+    pem.touch()
+    check_security(graph)
+    check_security(broker)
+
+
 def test_plaintext_neo4j_on_an_ipv6_loopback_is_allowed() -> None:
     check_security(Settings(neo4j=Neo4jSettings(uri="bolt://[::1]:7687")))
 
 
-def test_the_table_has_eight_topics_with_names_from_the_settings() -> None:
+def test_the_table_has_ten_topics_with_names_from_the_settings() -> None:
     table = TopicSettings(interactions="a.b", partitions=3).table()
-    assert len({topic.name for topic in table}) == 8
+    assert len({topic.name for topic in table}) == 10
     assert {topic.partitions for topic in table} == {3}
     assert next(topic for topic in table if topic.role == "interactions").name == "a.b"
 

@@ -298,6 +298,7 @@ def test_a_category_as_text(store: MemoryGraphStore) -> None:
         (Reason("ITEM_VIEWED_NEXT", 0.1, ("u", "lamp", "i"), 1200), "viewed after lamp by 1,200 users"),
         (Reason("ITEM_BOUGHT_NEXT", 0.1, ("u", "lamp", "i"), 0), "bought after lamp"),
         (Reason("EMBEDDING", 0.1, ("u", "i")), "resembles the user's history"),
+        (Reason("EMBEDDING", 0.1, ("u", "lamp", "i")), "resembles lamp"),
         (Reason("POPULAR", 0.1, ("u", "i")), "popular"),
         (Reason("PRICE", 0.1, ("u", "anchor", "i")), "a moderate step up in price from anchor"),
         (Reason("NEW_FEATURE", 0.1, ("u", "x", "i"), 2), "NEW_FEATURE > x by 2 users"),

@@ -7,9 +7,11 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 from confluent_kafka import Producer
 
+from stream.popular import decode_popular
 from stream.recommendations import CrossSellItem, Position, Reason, Recommendation, decode, encode, rfc3339
 
 GUIDES = Path(__file__).parents[3] / "docs" / "guides"
@@ -61,5 +63,6 @@ def test_the_subscriber_runs(broker: tuple[str, Producer]) -> None:
 
 
 def test_the_example_of_the_guide_is_the_contract() -> None:
-    (example,) = re.findall(r"```json\n(.*?)```", (GUIDES / "subscribers.md").read_text(), re.DOTALL)
+    example, popular = re.findall(r"```json\n(.*?)```", (GUIDES / "subscribers.md").read_text(), re.DOTALL)
     assert json.loads(encode(decode(example.encode()))) == json.loads(example)
+    assert json.loads(msgspec.json.encode(decode_popular(popular.encode()))) == json.loads(popular)

@@ -1,0 +1,87 @@
+"""Which part of a user's past a reason names: the one without which the item would score less.
+
+Features are shares of the user's largest. A part of the past that feeds the largest candidate even more than the item
+at hand holds the item down rather than up, however much it adds: it is not why the item is there.
+"""
+
+import numpy as np
+
+from graph.ranking.batch import ProfileBatch
+from graph.ranking.codes import IntArray
+from graph.ranking.cross_candidates import CrossCandidates
+from graph.ranking.features import Vectors
+from graph.ranking.ragged import FloatArray, first_of_largest, group_starts, ranges, sort_order
+from graph.ranking.shop import Shop
+
+_ALL_BUT = 1.0 - 1e-9
+_GRAIN = 1e6
+_TINY = np.finfo(np.float64).tiny
+
+
+def strongest_steps(batch: ProfileBatch, found: CrossCandidates, picked: IntArray) -> IntArray:
+    """Return, for each picked candidate that steps lead to, the step to name: a place in ``found.steps``.
+
+    It is a step from the anchor without which the feature would fall most: whose part of the item's strength exceeds
+    its part of the user's largest candidate's by most. Of its steps (one per family) the larger one, of equals the
+    first.
+    """
+    steps = found.steps
+    followed, owners = _steps_of(found, picked)
+    values, anchors = steps.values[followed], steps.anchors[followed]
+    lost = _parts_of_largest(batch, found)[anchors]
+    part = _sums_by_anchor(values, owners, anchors) / found.transitions[picked][owners]
+    missed = np.rint((part - lost) / (1.0 - np.minimum(lost, _ALL_BUT)) * _GRAIN)
+    return followed[first_of_largest(missed + 0.5 * values / max(values.max(initial=0.0), _TINY), owners)]
+
+
+def nearest_anchors(
+    shop: Shop, batch: ProfileBatch, users: IntArray, rows: IntArray, vectors: Vectors
+) -> list[str | None]:
+    """Return the item of the user's history, in the row's category, that is nearest to it; None where none is near."""
+    anchors = batch.anchors
+    first = np.searchsorted(anchors.users, users)
+    places, owners = ranges(first, np.searchsorted(anchors.users, users, side="right") - first)
+    same = anchors.categories[places] == shop.items.category_codes[rows[owners]]
+    known = (anchors.rows[places] >= 0) & same
+    places, owners = places[known], owners[known]
+    cosines = np.einsum("ij,ij->i", vectors[anchors.rows[places]], vectors[rows[owners]]).astype(np.float64)
+    near = cosines > 0.0
+    places, owners, cosines = places[near], owners[near], cosines[near]
+    named: list[str | None] = [None] * len(users)
+    best = first_of_largest(cosines, owners)
+    for owner, place in zip(owners[best].tolist(), places[best].tolist(), strict=True):
+        named[owner] = anchors.ids[place]
+    return named
+
+
+def _steps_of(found: CrossCandidates, candidates: IntArray) -> tuple[IntArray, IntArray]:
+    merged, owners = ranges(found.first[candidates], found.count[candidates])
+    followed = found.order[merged]
+    is_step = followed < len(found.steps.values)
+    return followed[is_step], owners[is_step]
+
+
+def _parts_of_largest(batch: ProfileBatch, found: CrossCandidates) -> FloatArray:
+    """Return (anchors,) the part that each anchor has in the strength of its user's largest candidate."""
+    order = sort_order([found.users, np.arange(len(found.users))])
+    largest = order[first_of_largest(found.transitions[order], found.users[order])]
+    followed, owners = _steps_of(found, largest)
+    parts = np.zeros(len(batch.anchors.ids))
+    np.add.at(
+        parts,
+        found.steps.anchors[followed],
+        found.steps.values[followed] / found.transitions[largest][owners],
+    )
+    return parts
+
+
+def _sums_by_anchor(values: FloatArray, owners: IntArray, anchors: IntArray) -> FloatArray:
+    """Return, for each step, the sum of all steps of its owner from its anchor (there is one per family)."""
+    order = np.lexsort((anchors, owners))
+    keys = owners[order] * (int(anchors.max(initial=0)) + 1) + anchors[order]
+    starts = group_starts(keys)
+    sums = np.empty(len(values))
+    if len(starts):
+        totals = np.add.reduceat(values[order], starts)
+        sums[order] = np.repeat(totals, np.diff(np.append(starts, len(keys))))
+    return sums

@@ -1,0 +1,85 @@
+"""What is popular in the shop and in each category: for whoever we know nothing of yet."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from graph.model import Level, category_ancestors
+from graph.ranking.associations import AssociationIndex
+from graph.ranking.codes import Codes, IntArray
+from graph.ranking.items import ItemIndex
+from graph.ranking.levels import marginal_weights
+from graph.ranking.ragged import FloatArray, group_starts, place_in_group
+from graph.ranking.shelves import fill_shelves
+
+
+@dataclass(frozen=True, slots=True)
+class PopularItem:
+    """One listed item. ``popularity``: ln(1 + weight) over that of the shop's most popular item, in [0, 1]."""
+
+    item_id: str
+    category: str | None
+    popularity: float
+
+
+WHOLE_SHOP = None
+"""The context of whoever stands in no category."""
+
+
+def item_weights(items: ItemIndex, associations: AssociationIndex) -> FloatArray:
+    """Return (n,) the decayed weights of the transitions that leave and reach each item, of all users."""
+    level = associations.level(Level.ITEM)
+    weights = np.zeros(len(items))
+    rows = items.ids.get_all(level.nodes[code] for code in range(len(level.nodes)))
+    weights[rows[rows >= 0]] = marginal_weights(level)[rows >= 0]
+    return weights
+
+
+def popular_lists(
+    items: ItemIndex, associations: AssociationIndex, size: int, per_category: int
+) -> Mapping[str | None, tuple[PopularItem, ...]]:
+    """Return context -> its most popular listed items, best first, equals by item id.
+
+    Contexts are the whole shop (``WHOLE_SHOP``), of whose items no more than ``per_category`` stand in one category
+    while others are left, and every category with those below it. What has no category is in the whole shop alone,
+    and only when nothing else is.
+    """
+    weights = item_weights(items, associations)
+    shelves = fill_shelves(items, weights, size, per_category, size)
+    shortlist = shelves.shortlist if len(shelves.shortlist) else shelves.uncategorised[:size]
+    lists: dict[str | None, tuple[PopularItem, ...]] = {WHOLE_SHOP: _named(items, shelves.popularity, shortlist)}
+    contexts, ancestors = _contexts(items)
+    for depth in range(ancestors.shape[1]):
+        codes = ancestors[items.category_codes[shelves.everything], depth]
+        order = np.argsort(codes, kind="stable")
+        order = order[codes[order] >= 0]
+        starts = group_starts(codes[order])
+        kept = order[place_in_group(starts, len(order)) < size]
+        for start, stop in zip(*_bounds(codes[kept]), strict=True):
+            rows = shelves.everything[kept[start:stop]]
+            lists[contexts[int(codes[kept[start]])]] = _named(items, shelves.popularity, rows)
+    return lists
+
+
+def _contexts(items: ItemIndex) -> tuple[Codes, IntArray]:
+    """Return names of the contexts, and (categories, depth) of each category's ancestors and itself, -1 for none."""
+    contexts, paths = Codes(), [items.categories[code] for code in range(len(items.categories))]
+    chains = [[contexts.add(ancestor) for ancestor in category_ancestors(path)] for path in paths]
+    ancestors = np.full((len(paths), max((len(chain) for chain in chains), default=0)), -1, dtype=np.int64)
+    for code, chain in enumerate(chains):
+        ancestors[code, : len(chain)] = chain
+    return contexts, ancestors
+
+
+def _bounds(sorted_codes: IntArray) -> tuple[list[int], list[int]]:
+    starts = group_starts(sorted_codes)
+    return starts.tolist(), np.append(starts[1:], len(sorted_codes)).tolist() if len(starts) else []
+
+
+def _named(items: ItemIndex, popularity: FloatArray, rows: IntArray) -> tuple[PopularItem, ...]:
+    codes = items.category_codes[rows].tolist()
+    return tuple(
+        PopularItem(item_id, items.categories[code] if code >= 0 else None, round(value, 6))
+        for item_id, code, value in zip(items.ids.names(rows.tolist()), codes, popularity[rows].tolist(), strict=True)
+    )

@@ -1,0 +1,130 @@
+"""``interestream evaluate``: how good the lists are, on a shop's own past or on a public data set."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from encoders.base import EncoderError
+from stream.commands.console import ExitCode, fail, print_json, progress_bar, read_settings
+from stream.evaluation.contest import Contest
+from stream.evaluation.evaluation import Options, evaluate_shop
+from stream.evaluation.plan import CannotTest, Protocol, read_shop
+from stream.evaluation.plots import PlotsUnavailable, write_plots
+from stream.evaluation.report import Report
+from stream.evaluation.tables import tables
+from stream.evaluation.written_lists import write_lists
+from stream.event_files import EventFileError
+
+Events = Annotated[
+    list[Path],
+    typer.Option(
+        help="CSV with user_id, item_id, ts_ms and, if known, type, price, session_id; or tab-separated SessionId, "
+        "ItemId, Time. Also with .gz behind it. Give it several times for several files."
+    ),
+]
+
+
+def evaluate(
+    events: Events,
+    items: Annotated[
+        Path | None, typer.Option(help="CSV with item_id and, if known, title, category_path, brand, price.")
+    ] = None,
+    protocol: Annotated[Protocol, typer.Option(help="How the past becomes a test.")] = Protocol.PREQUENTIAL,
+    test: Annotated[Path | None, typer.Option(help="session: a further file; its sessions are the test.")] = None,
+    test_days: Annotated[float, typer.Option(min=0, help="session, without --test: the last so many days.")] = 1.0,
+    cut: Annotated[
+        str | None, typer.Option(help="next-basket: the day of the cut, such as 2011-10-01; default: a fifth is left.")
+    ] = None,
+    relations: Annotated[
+        Path | None, typer.Option(help="Folder of item relations: also judge cross-sell by them.")
+    ] = None,
+    kinds: Annotated[str | None, typer.Option(help="Only these kinds, such as purchase or click,view.")] = None,
+    baselines: Annotated[bool, typer.Option(help="Also run the known recommenders.")] = True,
+    ablation: Annotated[
+        bool, typer.Option("--ablation", help="Also fit the linear blend without each family of features.")
+    ] = False,
+    cases: Annotated[int, typer.Option(min=100, help="prequential: test at most so many interactions.")] = 5000,
+    worker: Annotated[
+        int, typer.Option(min=0, help="prequential: so many of the last interactions go through the worker's own code.")
+    ] = 20_000,
+    seed: Annotated[int, typer.Option(min=0, help="Of every random choice.")] = 0,
+    plots: Annotated[Path | None, typer.Option(help="Folder to write PNGs into.")] = None,
+    lists: Annotated[
+        Path | None,
+        typer.Option(
+            "--write-lists",
+            help="JSON lines of the main test: case, history, target, ranked item ids. Further tests get files of "
+            "their own beside it.",
+        ),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Rank the whole catalogue for every case, and compare with what the users took.
+
+    leave-one-out: each user's last item. next-basket: each known user's next basket after a cut in time, and the items
+    of it that are new to the user. session: every next click of test sessions. prequential: what every interaction is
+    worth as a test before it is learned from, and how much a late list loses; also runs the worker's own code.
+
+    The ranker has no parameters to set: it tunes itself and learns on earlier parts of the same log. Exits with 1 when
+    the data holds nothing to test, with 2 when a file or an option cannot be used.
+
+    Example: interestream evaluate --events events.csv.gz --items items.csv.gz --protocol leave-one-out
+    """
+    _check(protocol, test, cut, plots, lists)
+    settings = read_settings()
+    try:
+        shop = read_shop(events, items, protocol, test, _kinds(kinds))
+        contest = Contest(seed, progress_bar, baselines, ablation)
+        report = evaluate_shop(
+            shop, Options(protocol, _cut(cut), test_days, relations, cases, worker), contest, settings
+        )
+        if lists is not None:
+            _write_lists(lists, report)
+        written = write_plots(report, plots) if plots is not None else []
+    except CannotTest as error:
+        fail(str(error), ExitCode.FAILED)
+    except (EncoderError, EventFileError, PlotsUnavailable, OSError) as error:
+        fail(str(error), ExitCode.USAGE)
+    if as_json:
+        print_json(report.as_json() | {"plots": [str(path) for path in written]})
+        return
+    console = Console()
+    for table in tables(report):
+        console.print(table)
+    for path in written:
+        console.print(f"written: {path}")
+
+
+def _check(protocol: Protocol, test: Path | None, cut: str | None, plots: Path | None, lists: Path | None) -> None:
+    if test is not None and protocol is not Protocol.SESSION:
+        fail("--test belongs to --protocol session", ExitCode.USAGE)
+    if cut is not None and protocol is not Protocol.NEXT_BASKET:
+        fail("--cut belongs to --protocol next-basket", ExitCode.USAGE)
+    if plots is not None and not plots.is_dir():
+        fail(f"--plots: {plots} is not a folder; create it first", ExitCode.USAGE)
+    if lists is not None and not lists.absolute().parent.is_dir():
+        fail(f"--write-lists: {lists.parent} is not a folder; create it first", ExitCode.USAGE)
+
+
+def _kinds(text: str | None) -> frozenset[str] | None:
+    return frozenset(kind.strip() for kind in text.split(",") if kind.strip()) if text else None
+
+
+def _cut(text: str | None) -> int | None:
+    if text is None:
+        return None
+    try:
+        day = datetime.fromisoformat(text)
+    except ValueError:
+        fail(f"--cut: {text!r} is no day such as 2011-10-01", ExitCode.USAGE)
+    return round((day if day.tzinfo else day.replace(tzinfo=UTC)).timestamp() * 1000)
+
+
+def _write_lists(path: Path, report: Report) -> None:
+    shop = report.shop
+    for number, section in enumerate(report.sections):
+        own = path if number == 0 else path.with_name(f"{path.stem}.{section.name.replace(' ', '-')}{path.suffix}")
+        write_lists(own, section.lists, section.cases, shop.catalogue, shop.users)

@@ -1,0 +1,1 @@
+"""Offline judgement of lists: protocols, baselines, the self-tuned ranker, metrics, and their report."""

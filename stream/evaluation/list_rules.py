@@ -1,0 +1,43 @@
+"""What a published list must never break: the definitions of cross-sell and up-sell."""
+
+from collections.abc import Callable, Iterator, Mapping
+
+from stream.recommendations import Recommendation
+
+MOST_ITEMS = 10
+
+
+def broken_rules(
+    published: Recommendation,
+    category_of: Callable[[str], str | None],
+    bought: Mapping[str, int],
+    owned_ms: int,
+    at: int,
+) -> Iterator[str]:
+    """Yield one sentence per broken rule.
+
+    category_of: of an item, by the catalogue. bought: when the user bought an item last, ms; ``owned_ms`` before ``at``
+    and later it is in no list.
+    """
+    cross_sell, up_sell = published.cross_sell, published.up_sell
+    for name, ids in (("cross-sell", [i.item_id for i in cross_sell]), ("up-sell", [i.item_id for i in up_sell])):
+        if len(ids) > MOST_ITEMS:
+            yield f"{name}: {len(ids)} items"
+        if len(set(ids)) < len(ids):
+            yield f"{name}: an item twice"
+        for item_id in ids:
+            if bought.get(item_id, at - owned_ms - 1) >= at - owned_ms:
+                yield f"{name}: {item_id} was bought not long ago"
+    for item in cross_sell:
+        for reason in item.because:
+            # A path ends with the item; where an association led there, with its category before it.
+            steps = reason.path[1:-1]
+            earlier = steps[:-1] if steps and steps[-1] == item.category else steps
+            held = {category_of(step) or step for step in earlier}
+            if item.category is not None and item.category in held:
+                yield f"cross-sell: {item.item_id} is of a category of its own path"
+    for dearer in up_sell:
+        if dearer.price <= dearer.anchor_price:
+            yield f"up-sell: {dearer.item_id} is not dearer than its anchor"
+        if category_of(dearer.anchor_item_id) not in (None, dearer.category):
+            yield f"up-sell: {dearer.item_id} is of another category than its anchor"

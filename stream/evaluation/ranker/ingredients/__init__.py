@@ -1,0 +1,24 @@
+"""The ingredients of a list: one file per idea, all built here."""
+
+from stream.evaluation.interactions import Knowledge
+from stream.evaluation.pairs import PairCounts
+from stream.evaluation.ranker.ingredients.ingredient import Ingredient
+from stream.evaluation.ranker.ingredients.latent import latent_ingredients
+from stream.evaluation.ranker.ingredients.neighbours import neighbour_ingredients
+from stream.evaluation.ranker.ingredients.own import own_ingredients
+from stream.evaluation.ranker.ingredients.sequences import sequence_ingredients
+from stream.evaluation.ranker.ingredients.texts import text_ingredients
+from stream.evaluation.ranker.ingredients.together import together_ingredients
+from stream.evaluation.ranker.recipe import Recipe
+
+
+def build_ingredients(knowledge: Knowledge, counts: PairCounts, recipe: Recipe) -> list[Ingredient]:
+    """Return the ingredients that this shop's data allows."""
+    return [
+        *sequence_ingredients(counts, recipe.transitions),
+        *together_ingredients(knowledge, recipe),
+        *neighbour_ingredients(knowledge, recipe),
+        *own_ingredients(knowledge, recipe.own),
+        *latent_ingredients(knowledge, counts),
+        *text_ingredients(knowledge, counts, recipe),
+    ]

@@ -1,0 +1,160 @@
+"""The ranker as a whole: tune, fit on earlier cuts, rank."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from stream.evaluation.cases import Candidates, Cases, Split
+from stream.evaluation.interactions import BoolArray, DoubleArray, FloatArray, IntArray
+from stream.evaluation.ranker.families import family_of
+from stream.evaluation.ranker.features import FeatureBuilder, Table
+from stream.evaluation.ranker.linear import LinearBlend, fit_linear
+from stream.evaluation.ranker.recipe import Recipe
+from stream.evaluation.ranker.trees import DEPTH, MOST_ROWS, Trees, fit_trees, tree_columns, tree_input
+from stream.evaluation.scoring import LIST_LENGTH, block_size
+
+MOST_CASES_AT_ONCE = 256
+LINEAR_CASES = 4000
+WITHOUT = "blend without "
+Step = Callable[[], None]
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """lists: (B, LIST_LENGTH) codes by the ranker's every part: its ingredients, ``blend`` and ``ranker``.
+
+    log_odds: (m,) that a candidate is taken, of all candidates that the trees saw. hits: (m,) which of them were.
+    """
+
+    lists: dict[str, IntArray]
+    log_odds: DoubleArray
+    hits: DoubleArray
+
+
+@dataclass(frozen=True)
+class Ranker:
+    """recipe and blend found at earlier cuts. trees: None where too little was taken to learn from.
+
+    without: blends fitted without one family of features each: its columns' places, and the blend of the others.
+    """
+
+    recipe: Recipe
+    names: tuple[str, ...]
+    blend: LinearBlend
+    trees: Trees | None
+    without: dict[str, tuple[IntArray, LinearBlend]] = field(default_factory=dict)
+
+    def rank(self, builder: FeatureBuilder, cases: Cases, candidates: Candidates, step: Step = lambda: None) -> Ranked:
+        """Rank every case among all its candidates; targets are read only to say which candidates were hits."""
+        lists: dict[str, list[IntArray]] = {}
+        log_odds: list[FloatArray] = []
+        hits: list[BoolArray] = []
+        for block in cases.blocks(_block(builder)):
+            table = builder.table(block, candidates)
+            found, near, odds = self._rank_block(table, builder, len(block))
+            for name, codes in found.items():
+                lists.setdefault(name, []).append(codes)
+            log_odds.append(odds)
+            hits.append(table.hits(block, builder.knowledge.n_items)[near])
+            for _ in range(len(block)):
+                step()
+        return Ranked(
+            {name: np.concatenate(parts) for name, parts in lists.items()},
+            np.concatenate([np.empty(0), *log_odds]),
+            np.concatenate([np.empty(0), *hits]),
+        )
+
+    def _rank_block(
+        self, table: Table, builder: FeatureBuilder, block: int
+    ) -> tuple[dict[str, IntArray], BoolArray, FloatArray]:
+        blend, ranks, order = _order(table, self.blend.score(table.values), builder)
+        lists = {name: codes[:, :LIST_LENGTH] for name, codes in table.parts.items()}
+        for family, (kept, others) in self.without.items():
+            _, _, order_of_others = _order(table, others.score(table.values[:, kept]), builder)
+            lists[f"{WITHOUT}{family}"] = _lists(table.rows[order_of_others], table.items[order_of_others], block)
+        lists["blend"] = lists["ranker"] = _lists(table.rows[order], table.items[order], block)
+        near = ranks < DEPTH
+        if self.trees is None:
+            return lists, np.zeros_like(near), np.empty(0, np.float32)
+        odds = self.trees.score(table.values[near], blend[near], ranks[near])
+        scores = blend - 1000
+        scores[near] = odds
+        _, _, order = _order(table, scores, builder)
+        lists["ranker"] = _lists(table.rows[order], table.items[order], block)
+        return lists, near, odds
+
+
+def fit_ranker(
+    splits: Sequence[Split], recipe: Recipe, seed: int, step: Step = lambda: None, *, ablate: bool = False
+) -> Ranker:
+    """Fit blend and trees on earlier splits, the nearest first; ``ablate``: also blends without one family each."""
+    nearest = splits[0]
+    builder = FeatureBuilder(nearest.knowledge, recipe)
+    sample = nearest.cases.sample(LINEAR_CASES, seed)
+    names, rows, values, hits = _stack(builder, sample, nearest.candidates, step)
+    blend = fit_linear(rows, values, hits)
+    without = {}
+    for family in sorted({family_of(name) for name in names}) if ablate else ():
+        kept = np.flatnonzero([family_of(name) != family for name in names])
+        without[family] = kept, fit_linear(rows, values[:, kept], hits)
+    columns = tree_columns(names)
+    inputs: list[FloatArray] = []
+    taken: list[BoolArray] = []
+    most_cases = MOST_ROWS // DEPTH
+    for number, split in enumerate(splits):
+        if most_cases <= 0:
+            break
+        builder = builder if number == 0 else FeatureBuilder(split.knowledge, recipe)
+        learned = split.cases.sample(most_cases, seed)
+        most_cases -= len(learned)
+        for block in learned.blocks(_block(builder)):
+            table = builder.table(block, split.candidates)
+            score, ranks, _ = _order(table, blend.score(table.values), builder)
+            near = ranks < DEPTH
+            inputs.append(tree_input(table.values[near][:, columns], score[near], ranks[near]))
+            taken.append(table.hits(block, split.knowledge.n_items)[near])
+            for _ in range(len(block)):
+                step()
+    hit = np.concatenate(taken)
+    trees = fit_trees(np.concatenate(inputs), hit, columns, seed) if 0 < hit.sum() < len(hit) else None
+    return Ranker(recipe, names, blend, trees, without)
+
+
+def _stack(
+    builder: FeatureBuilder, cases: Cases, candidates: Candidates, step: Step
+) -> tuple[tuple[str, ...], IntArray, FloatArray, BoolArray]:
+    tables, hits, first = [], [], 0
+    rows = []
+    for block in cases.blocks(_block(builder)):
+        table = builder.table(block, candidates)
+        tables.append(table.values)
+        rows.append(table.rows + first)
+        hits.append(table.hits(block, builder.knowledge.n_items))
+        first += len(block)
+        names = table.names
+        for _ in range(len(block)):
+            step()
+    return names, np.concatenate(rows), np.concatenate(tables), np.concatenate(hits)
+
+
+def _block(builder: FeatureBuilder) -> int:
+    return min(MOST_CASES_AT_ONCE, block_size(builder.knowledge.n_items))
+
+
+def _order(table: Table, scores: FloatArray, builder: FeatureBuilder) -> tuple[FloatArray, IntArray, IntArray]:
+    """Return the scores below each case's best, the ranks (from 0), and the rows' order by case and rank."""
+    order = np.lexsort((builder.knowledge.tie_ranks[table.items], -scores, table.rows))
+    starts = np.searchsorted(table.rows, table.rows)
+    ranks = np.empty(len(order), np.int64)
+    ranks[order] = np.arange(len(order)) - starts
+    best = scores[order][starts]
+    return scores - best, ranks, order
+
+
+def _lists(rows: IntArray, items: IntArray, block: int) -> IntArray:
+    places = np.arange(len(rows)) - np.searchsorted(rows, rows)
+    lists = np.full((block, LIST_LENGTH), -1, np.int64)
+    near = places < LIST_LENGTH
+    lists[rows[near], places[near]] = items[near]
+    return lists

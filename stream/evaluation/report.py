@@ -1,0 +1,75 @@
+"""All that an evaluation found, as one JSON object."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from stream.evaluation.baselines.table import BASELINES
+from stream.evaluation.bootstrap import CONFIDENCE
+from stream.evaluation.contest import RANKER, Section
+from stream.evaluation.plan import Shop
+
+SHOWN_WEIGHTS = 20
+
+
+@dataclass(frozen=True)
+class Report:
+    """sections: the tests, the protocol's own first. freshness: delay to figures of the ranker.
+
+    relations: of each cross-sell section, the shares of the lists that relations hold. worker: what the worker's own
+    code published, by list.
+    """
+
+    protocol: str
+    seed: int
+    shop: Shop
+    sections: tuple[Section, ...]
+    seconds: float
+    cpu_seconds: float
+    freshness: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    relations: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    worker: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return plain values. The ranker's figures of the main test stand at the top, by their names."""
+        main = self.sections[0]
+        headline = main.models.get(RANKER)
+        return {
+            "protocol": self.protocol,
+            "seed": self.seed,
+            "confidence": CONFIDENCE,
+            "shop": {
+                "interactions": len(self.shop.log),
+                "sequences": int(np.count_nonzero(np.diff(self.shop.log.offsets))),
+                "items": len(self.shop.catalogue),
+            },
+            "figures": headline.as_json() if headline else {},
+            "sections": {section.name: section_as_json(section) for section in self.sections},
+            "freshness": {delay: dict(figures) for delay, figures in self.freshness.items()},
+            "relations": {name: dict(shares) for name, shares in self.relations.items()},
+            "worker": {name: dict(figures) for name, figures in self.worker.items()},
+            "sources": {baseline.name: baseline.source for baseline in BASELINES},
+            "seconds": round(self.seconds, 1),
+            "cpu_seconds": round(self.cpu_seconds, 1),
+        }
+
+
+def section_as_json(section: Section) -> dict[str, Any]:
+    """Return one test's figures by model."""
+    strongest = sorted(section.weights.items(), key=lambda pair: -abs(pair[1]))[:SHOWN_WEIGHTS]
+    return {
+        "cases": len(section.cases),
+        "targets": len(section.cases.targets),
+        "candidates": section.candidates,
+        "models": {name: figures.as_json() for name, figures in section.models.items()},
+        "parts": {name: figures.as_json() for name, figures in section.parts.items()},
+        "ablation": {name: figures.as_json() for name, figures in section.ablation.items()},
+        "lead over the best part": {
+            metric: {"part": lead.part, **asdict(lead.difference)} for metric, lead in section.lead.items()
+        },
+        "recipe": msgspec.to_builtins(section.recipe),
+        "strongest weights": {name: round(weight, 4) for name, weight in strongest},
+    }

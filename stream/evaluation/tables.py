@@ -1,0 +1,98 @@
+"""The report as tables for a terminal."""
+
+from collections.abc import Iterator, Mapping
+
+from rich.table import Table
+
+from stream.evaluation.contest import Section
+from stream.evaluation.figures import Figures
+from stream.evaluation.report import Report
+
+ACCURACY = ("HR@10", "NDCG@10", "HR@20", "MRR@20", "Recall@20", "NDCG@20")
+LISTS = ("coverage@10", "popularity bias@10", "intra-list diversity@10", "category novelty@10", "price lift@10")
+ABSENT = "–"
+
+
+def tables(report: Report) -> Iterator[Table]:
+    """Yield the tables of a report: accuracy and lists of each test, slices, freshness, relations, the worker."""
+    for section in report.sections:
+        title = f"{section.name}: {len(section.cases):,} cases, full ranking among {section.candidates}"
+        yield _accuracy(title, section)
+        yield _lists(f"{section.name}: what the lists are like", section.models)
+    yield _slices(report.sections[0])
+    if report.freshness:
+        yield _plain("freshness: the ranker's lists, made before they are used", report.freshness)
+    if report.relations:
+        yield _plain("cross-sell lists of 10: share of the listed items that a relation holds", report.relations)
+    if report.worker:
+        lists = {name: figures for name, figures in report.worker.items() if name != "stream"}
+        yield _plain("the worker's own lists, as published before each interaction", lists)
+        yield _plain("the worker's own code, one interaction at a time", {"stream": report.worker["stream"]})
+
+
+def _accuracy(title: str, section: Section) -> Table:
+    table = Table(title=title, title_justify="left")
+    table.add_column("")
+    for name in (*ACCURACY, "AUC", "seconds"):
+        table.add_column(name, justify="right")
+    for name, figures in section.models.items():
+        table.add_row(name, *_cells(figures), _number(figures.auc), _seconds(figures.seconds))
+    for name, figures in section.parts.items():
+        table.add_row(f"  part: {name}", *_cells(figures), ABSENT, ABSENT, style="dim")
+    for name, figures in section.ablation.items():
+        table.add_row(f"  {name}", *_cells(figures), ABSENT, ABSENT, style="dim")
+    if section.lead:
+        leads = (section.lead[name].difference for name in ACCURACY)
+        cells = [f"{lead.value:+.4f} ±{(lead.high - lead.low) / 2:.4f}" for lead in leads]
+        table.add_row("lead over the best part", *cells, "", "", style="bold")
+    return table
+
+
+def _cells(figures: Figures) -> list[str]:
+    cells = []
+    for name in ACCURACY:
+        found = figures.accuracy[name]
+        cells.append(f"{found.value:.4f} ±{(found.high - found.low) / 2:.4f}")
+    return cells
+
+
+def _lists(title: str, models: Mapping[str, Figures]) -> Table:
+    table = Table(title=title, title_justify="left")
+    table.add_column("")
+    for name in LISTS:
+        table.add_column(name, justify="right")
+    for name, figures in models.items():
+        table.add_row(name, *(_number(figures.lists.get(measure)) for measure in LISTS))
+    return table
+
+
+def _slices(section: Section) -> Table:
+    table = Table(title=f"{section.name}: hit rate@20 of parts of the targets", title_justify="left")
+    table.add_column("")
+    parts = next(iter(section.models.values())).slices
+    for part in parts:
+        table.add_column(f"{part.name} ({part.share:.0%})", justify="right")
+    for name, figures in section.models.items():
+        table.add_row(name, *(f"{part.hit_rate[20]:.4f}" for part in figures.slices))
+    return table
+
+
+def _plain(title: str, rows: Mapping[str, Mapping[str, float]]) -> Table:
+    table = Table(title=title, title_justify="left")
+    table.add_column("")
+    names = list(next(iter(rows.values())))
+    for name in names:
+        table.add_column(name, justify="right")
+    for row, values in rows.items():
+        table.add_row(row, *(_number(values.get(name)) for name in names))
+    return table
+
+
+def _number(value: float | None) -> str:
+    if value is None:
+        return ABSENT
+    return f"{value:,}" if isinstance(value, int) else f"{value:.4f}"
+
+
+def _seconds(value: float | None) -> str:
+    return ABSENT if value is None else f"{value:.1f}"

@@ -1,0 +1,197 @@
+"""The worker's own code as a recommender: events one by one through all agents, lists as they were published.
+
+A test is an interaction of a user who has a published list; the list is the one that a subscriber would have held at
+that moment. Then the interaction is processed, as in a running worker. Nothing here ranks: :class:`Pipeline` does.
+"""
+
+import time
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+import msgspec
+import numpy as np
+
+from stream.encoding import load_encoders
+from stream.evaluation.interactions import Catalogue, IntArray
+from stream.evaluation.list_rules import broken_rules
+from stream.evaluation.metrics import Outcome
+from stream.evaluation.reading import RawEvents
+from stream.pipeline import Pipeline
+from stream.recommendations import Recommendation, decode
+from stream.settings import Settings, StoreName
+
+LISTS = ("cross_sell", "up_sell")
+LENGTH = 10
+CUTOFFS = (5, 10)
+SHOWN_METRICS = ("HR", "NDCG", "MRR")
+TEST_SHARE = 0.2
+
+_END_MS = 1_700_000_000_000
+"""Where the log's last interaction is moved to: some data sets' clocks only tell an order."""
+
+_KINDS = {"cart": "add_to_cart"}
+_NOW = 1e-9
+
+
+@dataclass
+class WorkerLists:
+    """lists: (B, 10) codes by list, -1 pads; targets: (B,) what was taken next. ms: from interaction to lists."""
+
+    lists: dict[str, IntArray]
+    targets: IntArray
+    milliseconds: list[float] = field(default_factory=list)
+    broken: Counter[str] = field(default_factory=Counter)
+
+
+def worker_settings(base: Settings) -> Settings:
+    """Return settings under which lists follow from the events alone, not from how fast the machine is."""
+    return base.model_copy(
+        update={
+            "store": StoreName.MEMORY,
+            "topics": base.topics.model_copy(update={"partitions": 1}),
+            "worker": base.worker.model_copy(
+                update={"category_flush_seconds": _NOW, "item_flush_seconds": _NOW}
+            ),
+            "pseudonym_key": None,
+        }
+    )  # fmt: skip
+
+
+async def run_worker(
+    raw: RawEvents, catalogue: Catalogue, base: Settings, most: int, step: Callable[[], None]
+) -> WorkerLists:
+    """Process the last ``most`` interactions; the last fifth of them one by one, as tests.
+
+    step: called once per test interaction. Raises encoders.base.EncoderError.
+    """
+    settings = worker_settings(base)
+    clock = _Clock()
+    pipeline = Pipeline(settings, load_encoders(settings.encoder), clock)
+    await pipeline.start()
+    try:
+        return await _run(pipeline, clock, raw, catalogue, range(max(0, len(raw) - most), len(raw)), step)
+    finally:
+        await pipeline.close()
+
+
+class _Clock:
+    def __init__(self) -> None:
+        self.now = 0
+
+    def __call__(self) -> int:
+        return self.now
+
+
+async def _run(
+    pipeline: Pipeline, clock: _Clock, raw: RawEvents, catalogue: Catalogue, places: range, step: Callable[[], None]
+) -> WorkerLists:
+    topics, owned_ms = pipeline.settings.topics, int(pipeline.settings.graph.lists.owned_seconds * 1000)
+    shift = _END_MS - int(raw.times[-1])
+    clock.now = int(raw.times[places[0]]) + shift
+    for key, value in catalogue_messages(catalogue):
+        pipeline.log.append(topics.catalogue, key, value)
+    await pipeline.drain()
+    tested_from = places[-round(TEST_SHARE * len(places)) :][0] if len(places) > 1 / TEST_SHARE else places.stop
+    for place in places[: tested_from - places.start]:
+        clock.now = int(raw.times[place]) + shift
+        pipeline.log.append(topics.interactions, None, event_message(raw, place, shift))
+    await pipeline.drain()
+    reader = _Published(pipeline, topics.recommendations)
+    bought: defaultdict[str, dict[str, int]] = defaultdict(dict)
+    for place in places[: tested_from - places.start]:
+        if raw.kinds[place] == "purchase":
+            bought[raw.users[place]][raw.items[place]] = int(raw.times[place]) + shift
+    rows: dict[str, list[list[int]]] = {name: [] for name in LISTS}
+    targets: list[int] = []
+    found = WorkerLists({}, np.empty(0, np.int64))
+    reader.read()
+    for place in range(tested_from, places.stop):
+        step()
+        user, item, at = raw.users[place], raw.items[place], int(raw.times[place]) + shift
+        published = reader.latest.get(user)
+        if published is not None:
+            targets.append(catalogue.codes[item])
+            for name in LISTS:
+                rows[name].append(_codes((entry.item_id for entry in getattr(published, name)), catalogue))
+        clock.now = at
+        pipeline.log.append(topics.interactions, None, event_message(raw, place, shift))
+        begun = time.perf_counter()
+        await pipeline.drain()
+        found.milliseconds.append(1000 * (time.perf_counter() - begun))
+        if raw.kinds[place] == "purchase":
+            bought[user][item] = at
+        for fresh in reader.read():
+            of = pipeline.knowledge.items.category_of
+            found.broken.update(broken_rules(fresh, of, bought[fresh.user_id], owned_ms, at))
+    found.lists = {name: np.array(part, np.int64).reshape(-1, LENGTH) for name, part in rows.items()}
+    found.targets = np.array(targets, np.int64)
+    return found
+
+
+class _Published:
+    def __init__(self, pipeline: Pipeline, topic: str) -> None:
+        self._records = pipeline.log.topics[topic]
+        self._read = [0] * len(self._records)
+        self.latest: dict[str, Recommendation] = {}
+
+    def read(self) -> list[Recommendation]:
+        """Return what was published since the last call, and keep each user's latest."""
+        fresh = []
+        for partition, records in enumerate(self._records):
+            for record in records[self._read[partition] :]:
+                if record.value:
+                    published = decode(record.value)
+                    self.latest[published.user_id] = published
+                    fresh.append(published)
+            self._read[partition] = len(records)
+        return fresh
+
+
+def event_message(raw: RawEvents, place: int, shift: int) -> bytes:
+    """Return the interaction as a tracker of our own dialect would send it; ``shift`` is added to its time, ms."""
+    event = {
+        "event_id": f"event-{place}",
+        "kind": _KINDS.get(raw.kinds[place], raw.kinds[place] or "view"),
+        "user_id": raw.users[place],
+        "item_id": raw.items[place],
+        "occurred_at": int(raw.times[place]) + shift,
+    }
+    price = float(raw.prices[place])
+    if price == price and price >= 0:
+        event["price"] = price
+    return msgspec.json.encode(event)
+
+
+def catalogue_messages(catalogue: Catalogue) -> Iterable[tuple[bytes, bytes]]:
+    """Yield the catalogue as the shop would send it: key and value of each row."""
+    for code, item_id in enumerate(catalogue.item_ids):
+        row: dict[str, object] = {"item_id": item_id, "title": catalogue.titles[code], "brand": catalogue.brands[code]}
+        if catalogue.categories[code]:
+            row["category"] = list(catalogue.categories[code])
+        price = float(catalogue.prices[code])
+        if price == price:
+            row["price"] = price
+        yield item_id.encode(), msgspec.json.encode({name: value for name, value in row.items() if value != ""})
+
+
+def worker_figures(found: WorkerLists) -> dict[str, dict[str, float]]:
+    """Return, per list, accuracy and how many items are listed; under ``stream``, tests, broken rules and times."""
+    figures: dict[str, dict[str, float]] = {}
+    offsets = np.arange(len(found.targets) + 1)
+    for name, lists in found.lists.items():
+        measured = Outcome.of(lists, found.targets, offsets).measure(CUTOFFS)
+        shown = {key: float(value.mean()) for key, value in measured.items() if key.split("@")[0] in SHOWN_METRICS}
+        figures[name.replace("_", "-")] = shown | {"items listed": len(np.unique(lists[lists >= 0]))}
+    figures["stream"] = {
+        "tests": len(found.targets),
+        "broken rules": sum(found.broken.values()),
+        "ms to lists, p50": float(np.quantile(found.milliseconds, 0.5)),
+        "ms to lists, p99": float(np.quantile(found.milliseconds, 0.99)),
+    }
+    return figures
+
+
+def _codes(item_ids: Iterable[str], catalogue: Catalogue) -> list[int]:
+    codes = [catalogue.codes[item_id] for item_id in item_ids][:LENGTH]
+    return codes + [-1] * (LENGTH - len(codes))

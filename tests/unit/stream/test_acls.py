@@ -1,0 +1,69 @@
+"""The least rights of each client, and the commands that grant them."""
+
+import json
+from collections import Counter
+
+import pytest
+from typer.testing import CliRunner
+
+from stream.acls import ROLES, Acl, Client, acls, as_command
+from stream.app import Role
+from stream.commands.topics import app
+from stream.settings import KafkaSettings, Settings
+
+TOPICS = Settings().topics
+
+
+def rights(client: Client) -> set[tuple[str, str]]:
+    return {(acl.operation, acl.name) for acl in acls(client, Settings())}
+
+
+def test_a_worker_cannot_make_up_what_it_reads_nor_read_what_it_writes_for_others() -> None:
+    granted = rights(Client.WORKER)
+    for topic in (TOPICS.interactions, TOPICS.catalogue):
+        assert ("READ", topic) in granted
+        assert ("WRITE", topic) not in granted
+    for topic in (TOPICS.recommendations, TOPICS.dead_letters):
+        assert ("WRITE", topic) in granted
+        assert ("READ", topic) not in granted
+    for topic in (topic.name for topic in TOPICS.table() if topic.internal):
+        assert {("READ", topic), ("WRITE", topic)} <= granted
+    assert {operation for operation, _ in granted} == {"READ", "WRITE"}
+
+
+def test_a_worker_joins_the_groups_of_its_roles_and_no_other() -> None:
+    assert set(ROLES) == {role.value for role in Role}
+    settings = Settings(kafka=KafkaSettings(group_prefix="shop"))
+    groups = {acl.name for acl in acls(Client.WORKER, settings) if acl.resource == "group"}
+    assert groups == {f"shop-{role}" for role in ROLES}
+
+
+@pytest.mark.parametrize(
+    ("client", "only"),
+    [
+        (Client.TRACKER, {("WRITE", TOPICS.interactions)}),
+        (Client.CATALOGUE, {("WRITE", TOPICS.catalogue)}),
+        (Client.SUBSCRIBER, {("READ", TOPICS.recommendations)}),
+    ],
+)
+def test_the_others_have_one_right(client: Client, only: set[tuple[str, str]]) -> None:
+    assert rights(client) == only
+
+
+def test_nobody_is_granted_a_right_twice_or_on_everything() -> None:
+    for client in Client:
+        counts = Counter(acls(client, Settings()))
+        assert set(counts.values()) == {1}
+        assert not any("*" in acl.name or acl.operation in ("ALL", "DELETE", "ALTER") for acl in counts)
+
+
+def test_the_commands_name_every_right() -> None:
+    assert as_command(Acl("ALTER_CONFIGS", "topic", "a.b"), "User:x") == (
+        "--add --allow-principal User:x --operation AlterConfigs --topic a.b"
+    )
+    runner = CliRunner()
+    printed = runner.invoke(app, ["acls", "worker", "--principal", "User:w"])
+    assert printed.stdout.splitlines() == [as_command(acl, "User:w") for acl in acls(Client.WORKER, Settings())]
+    as_json = json.loads(runner.invoke(app, ["acls", "worker", "--json"]).stdout)
+    assert as_json["principal"] == "User:interestream"
+    assert [Acl(**acl) for acl in as_json["acls"]] == acls(Client.WORKER, Settings())

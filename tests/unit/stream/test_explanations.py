@@ -1,0 +1,55 @@
+"""Reasons are true on the shipped sample of a real shop, through the whole path."""
+
+import pytest
+
+from graph.ranking.lists import Reason
+from stream.explanations import Truth, interactions_in, measure_truth, origin_of
+from tests.unit.stream.sample_shop import SampleShop
+
+LEAST_SHARE = 0.95
+
+
+@pytest.fixture(scope="module")
+def truth(sample_shop: SampleShop) -> Truth:
+    """Every fifth user of the sample; the whole sample is measured by tests/bench/measure_explanations.py."""
+    past = interactions_in(sample_shop.values(sample_shop.settings.topics.bundles))
+    some = {user_id: past[user_id] for user_id in sorted(past)[::5]}
+    return sample_shop.run(
+        measure_truth(some, sample_shop.refresher, sample_shop.pipeline.store, sample_shop.settings.graph)
+    )
+
+
+@pytest.mark.parametrize("name", ["cross_sell", "up_sell"])
+def test_an_item_scores_less_without_what_its_reasons_name(truth: Truth, name: str) -> None:
+    tally = truth.removal[name, "item"]
+    assert tally.cases > 500
+    assert tally.share >= LEAST_SHARE
+
+
+@pytest.mark.parametrize(
+    "claim",
+    [("cross_sell", "BOUGHT_NEXT"), ("cross_sell", "ITEM_BOUGHT_NEXT"), ("up_sell", "EMBEDDING"), ("up_sell", "PRICE")],
+)
+def test_each_reason_alone_is_true(truth: Truth, claim: tuple[str, str]) -> None:
+    tally = truth.removal[claim]
+    assert tally.cases > 400
+    assert tally.share >= LEAST_SHARE, claim
+
+
+def test_every_number_in_a_reason_is_the_graphs(truth: Truth) -> None:
+    assert truth.wrong == []
+    assert truth.numbers.cases > 2500
+
+
+def test_a_wrong_number_is_found() -> None:
+    truth = Truth()
+    truth.number("users", 3, 4)
+    truth.number("lift", 2.0, None)
+    truth.number("users", 3, 3)
+    assert (truth.numbers.cases, truth.numbers.held, len(truth.wrong)) == (3, 1, 2)
+
+
+def test_what_a_path_names_of_the_past() -> None:
+    assert origin_of(Reason("POPULAR", 0.1, ("u", "i"))) is None
+    assert origin_of(Reason("PRICE", 0.1, ("u", "a", "i"))) == ("item", "a")
+    assert origin_of(Reason("BOUGHT_NEXT", 0.1, ("u", "A", "B", "i"))) == ("category", "A")
