@@ -5,7 +5,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help setup demo test lint unit integration long fuzz chromium faults up down
+.PHONY: help setup demo test lint unit integration long fuzz audit chromium faults up down
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -53,6 +53,9 @@ SEED ?= 1
 CYCLE ?=
 faults: setup ## kill storms on real servers, resumable: PART=kills SHARD=1/8 SEED=1 (see docs/reliability.md)
 	$(BIN)/python -m tests.faults --part $(PART) --shard $(SHARD) --seed $(SEED) --cycle '$(CYCLE)'
+
+audit: setup ## ask pip-audit whether a pinned dependency has a known hole (needs the internet)
+	$(BIN)/uv tool run pip-audit==2.10.1 --requirement constraints.txt --no-deps --disable-pip --strict
 
 # Asks nobody: it installs where it may (Debian and its kin, as root or with a sudo that wants no password).
 chromium: ## the web browser that looks at Neo4j Browser in the tests
