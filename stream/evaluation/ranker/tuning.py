@@ -69,7 +69,7 @@ def tune(split: Split, seed: int, step: Callable[[], None] = lambda: None, round
     repeats = split.candidates is Candidates.ALL and knowledge.repeat_share >= REPEATS_FROM
     grid = TRANSITIONS | {"repeats": (False, True)} if repeats else TRANSITIONS
     found = search(transitions, TransitionRecipe(repeats=repeats), grid, rounds)
-    recipe = Recipe(transitions=found, baskets=baskets)
+    recipe = Recipe(transitions=found, baskets=baskets, seed=seed)
     if repeats:
         own = search(lambda tried: quality(_Own(split, tried), usual), OwnRecipe(), OWN, rounds)
         recipe = msgspec.structs.replace(recipe, own=own)
