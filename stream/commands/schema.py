@@ -101,6 +101,8 @@ def schema(
 ) -> None:
     """Print the contracts as JSON Schema: what to send, and what to expect.
 
+    Exit codes: 0 printed or written; 2 an option or the folder cannot be used.
+
     Example: interestream schema interaction > interaction.schema.json
     """
     contracts = [contract] if contract else list(Contract)

@@ -1,6 +1,7 @@
 """``make faults``: run a share of the storms, one cycle after the other; what is finished is not run again."""
 
 import argparse
+import logging
 import os
 import signal
 import sys
@@ -91,6 +92,7 @@ def run(cycle: Cycle, grounds: Grounds, folder: Path) -> Outcome:
 
 def main(arguments: list[str]) -> int:
     """Run what was asked for; return 0 when the product passed every cycle."""
+    logging.getLogger("neo4j").setLevel(logging.ERROR)  # that a server is away is our own doing
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that servers and workers end with us
     options = parse(arguments)
     cycles = chosen(options)

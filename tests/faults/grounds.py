@@ -27,6 +27,7 @@ from stream.topics import TopicSettings
 from tests.faults.schedule import SESSION_SECONDS
 
 PARTITIONS = 4
+_RETRY_SECONDS = 3.0
 # Half the processor time of a start: no second compiler, one collecting thread.
 _QUICK_START = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
 
@@ -90,7 +91,9 @@ class Grounds:
     def driver(self) -> Driver:
         """Connect to the graph, past any proxy."""
         auth = (self.neo4j.user, self.neo4j.password)
-        return GraphDatabase.driver(self.neo4j.uri, auth=auth, notifications_min_severity="OFF")
+        return GraphDatabase.driver(
+            self.neo4j.uri, auth=auth, notifications_min_severity="OFF", max_transaction_retry_time=_RETRY_SECONDS
+        )
 
     def connections(self) -> int:
         """Count the connections that Neo4j has, ours not included."""
