@@ -168,7 +168,10 @@ def _encode(
 
 @dataclass(slots=True)
 class _Encoded:
-    """embeddings (U, d), item_vectors (at most n, d), nearest (U, k) rows, scores (U, C) cosines of the interests; who encoded."""
+    """embeddings (U, d), item_vectors (at most n, d), nearest (U, k) rows, scores (U, C) cosines of the interests.
+
+    ``model``: whose they are.
+    """
 
     embeddings: FloatArray
     item_vectors: FloatArray

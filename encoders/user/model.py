@@ -7,7 +7,7 @@ be loaded.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from hashlib import sha256
+from hashlib import file_digest, sha256
 from pathlib import Path
 
 from encoders.base import KIND_CODES, EncoderError, FloatArray, UserEncoder
@@ -101,11 +101,15 @@ def load_user_model(folder: Path, text_model: str, device: Device, fallback: Ite
 
 
 def model_fingerprint(folder: Path) -> str:
-    """Return what tells a folder's model from any other: its card names every file's revision. Empty without a card."""
-    try:
-        return sha256(card_path(folder / USER_WEIGHTS).read_bytes()).hexdigest()
-    except OSError:
-        return ""
+    """Return a digest of all the model's files, present or not: it tells any other model, and a damaged copy."""
+    digest = sha256()
+    for path in (path for weights in WEIGHTS for path in (folder / weights, card_path(folder / weights))):
+        try:
+            with path.open("rb") as file:
+                digest.update(file_digest(file, "sha256").digest())
+        except OSError:
+            digest.update(b"absent")
+    return digest.hexdigest()
 
 
 def save_user_model(folder: Path, parts: TrainedParts, card: Card) -> str:

@@ -119,7 +119,7 @@ def _shop(items: Path, folder: Path, runner: asyncio.Runner) -> SampleShop:
 def _measure(shop: SampleShop, changes: dict[str, object], baskets: dict[str, set[str]]) -> dict[str, float]:
     pipeline: Pipeline = shop.pipeline
     graph = GraphSettings.model_validate({"lists": changes})
-    refresher = Refresher(pipeline.knowledge, shop.encoders.user, pipeline.thread, graph, pipeline.metrics)
+    refresher = Refresher(pipeline.knowledge, pipeline.thread, graph, pipeline.metrics)
     items = pipeline.knowledge.items
     past = interactions_in(shop.values(shop.settings.topics.bundles))
     known = [user for user in sorted(baskets) if user in past]

@@ -155,6 +155,17 @@ async def test_a_broken_folder_is_refused_once_and_the_old_model_goes_on(
         assert pipeline.knowledge.serving.model.name == new
 
 
+async def test_damage_to_the_model_that_serves_is_refused_too(settings: Settings, shop: Shop) -> None:
+    old = put_model(settings, DecayNetwork(), shop)
+    folder = settings.encoder.user_model_dir
+    assert folder is not None
+    async with running(settings) as pipeline:
+        (folder / "deltas.safetensors").write_bytes(b"")
+        assert await look_until_settled(pipeline) == [False, False, False]
+        assert pipeline.metrics.model_changes.labels("refused")._value.get() == 1
+        assert pipeline.knowledge.serving.model.name == old
+
+
 async def test_a_folder_that_goes_away_is_refused(settings: Settings, shop: Shop, tmp_path: Path) -> None:
     old = put_model(settings, DecayNetwork(), shop)
     async with running(settings) as pipeline:
