@@ -17,14 +17,13 @@ from encoders.base import KIND_CODES, EncoderError
 from encoders.card import Card, card_path, write_weights
 from encoders.categories import FORMAT as CATEGORIES_FORMAT
 from encoders.categories import CategoriesCard
-from encoders.factory import load_categories, load_projection, load_text_encoder, load_user_encoder
+from encoders.factory import load_categories, load_projection, load_text_encoder, load_user
 from encoders.hashing import HashingTextEncoder
-from encoders.items import ItemMatrix
 from encoders.projection import FORMAT as PROJECTION_FORMAT
 from encoders.projection import ProjectionCard
 from encoders.settings import EncoderSettings, TextEncoderName
-from encoders.user.decay import FORMAT as DECAY_FORMAT
-from encoders.user.decay import DecayCard
+from encoders.user.decay import DecayNetwork
+from encoders.user.network import UserCard
 
 JSON_FILES = ("config.json", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json")
 
@@ -170,17 +169,16 @@ def disguise(weights: Path, card: Card, data: bytes) -> None:
 
 
 HASHING = HashingTextEncoder()
-MATRIX = ItemMatrix(load_projection(HASHING))
 LOADED: dict[str, tuple[Card, Callable[[Path], object]]] = {
     "user": (
-        DecayCard(
-            format=DECAY_FORMAT,
-            item_projection=MATRIX.projection.name,
+        UserCard(
+            format=DecayNetwork.format,
+            item_projection=load_projection(HASHING).name,
             half_lives_seconds=[1.0],
             kind_codes=dict(KIND_CODES),
             hidden=1,
         ),
-        lambda file: load_user_encoder(EncoderSettings(user_model_dir=file.parent), MATRIX),
+        lambda file: load_user(EncoderSettings(text=TextEncoderName.HASHING, user_model_dir=file.parent), HASHING),
     ),
     "projection": (
         ProjectionCard(format=PROJECTION_FORMAT, text_model=HASHING.model, text_dimensions=HASHING.dimensions),
