@@ -17,10 +17,6 @@ class ItemNews:
 
     def __init__(self, settings: GraphSettings) -> None:
         self._settings = settings
-        self.clear()
-
-    def clear(self) -> None:
-        """Forget: another worker may have written."""
         self._written: dict[str, ItemRow] = {}
 
     def former_price(self, record: ItemRecord, known: ItemRecord | None) -> float | None:

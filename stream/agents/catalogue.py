@@ -53,12 +53,11 @@ class CatalogueAgent(LedgeredAgent):
         self._encoder = encoder
         self._thread = thread
         self._categories = categories
-        self._news = ItemNews(self.settings.graph)
         return self
 
     def forget(self) -> None:
         """Forget which rows we wrote; the replica follows every owner."""
-        self._news.clear()
+        self._news = ItemNews(self.settings.graph)
 
     async def topic_made_again(self, partitions: Collection[int]) -> None:
         """Read the new topic from its start: a row says all of an item, whatever was known of it before.

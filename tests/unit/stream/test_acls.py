@@ -45,10 +45,10 @@ def test_a_worker_joins_the_groups_of_its_roles_and_no_other() -> None:
     [
         (Client.TRACKER, {("WRITE", TOPICS.interactions)}),
         (Client.CATALOGUE, {("WRITE", TOPICS.catalogue)}),
-        (Client.SUBSCRIBER, {("READ", TOPICS.recommendations)}),
+        (Client.SUBSCRIBER, {("READ", name) for name in (TOPICS.recommendations, TOPICS.popular, TOPICS.signals)}),
     ],
 )
-def test_the_others_have_one_right(client: Client, only: set[tuple[str, str]]) -> None:
+def test_the_others_have_no_other_right(client: Client, only: set[tuple[str, str]]) -> None:
     assert rights(client) == only
 
 
