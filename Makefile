@@ -5,7 +5,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help setup demo test lint unit integration long fuzz chromium faults bench bench-gpu up down
+.PHONY: help setup demo test lint unit integration long fuzz audit chromium faults bench bench-gpu up down
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -60,6 +60,9 @@ bench: setup ## events/s at full backlog and event-to-list at rest, on real serv
 
 bench-gpu: setup ## users/s and titles/s on a GPU, into docs/performance.md; without a GPU it says so and runs nothing (exit 3)
 	$(BIN)/python -m tests.bench.bench_gpu $(ARGS)
+
+audit: setup ## ask pip-audit whether a pinned dependency has a known hole (needs the internet)
+	$(BIN)/uv tool run pip-audit==2.10.1 --requirement constraints.txt --no-deps --disable-pip --strict
 
 # Asks nobody: it installs where it may (Debian and its kin, as root or with a sudo that wants no password).
 chromium: ## the web browser that looks at Neo4j Browser in the tests

@@ -35,6 +35,11 @@ class Device:
 CPU = Device(torch.device("cpu"), torch.float32)
 
 
+def use_cpu_threads(count: int) -> None:
+    """Let torch compute on ``count`` threads from now on, in the whole process."""
+    torch.set_num_threads(count)
+
+
 def choose_device(name: DeviceName) -> Device:
     """Return the device that ``name`` means on this machine; ``auto`` takes the GPU when there is one.
 

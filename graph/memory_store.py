@@ -104,6 +104,16 @@ class MemoryGraphStore:
         waiting = (user.user_id for user in self._users.values() if user.unresolved == ledger_key)
         return _page(waiting, after, limit)
 
+    async def interested_users(self, category: str, least: float, limit: int) -> list[str]:
+        """See the protocol."""
+        found = [
+            (-interest.rank_key, user.user_id)
+            for user in self._users.values()
+            for interest in user.interests
+            if interest.category == category and interest.rank_key >= least
+        ]
+        return [user_id for _, user_id in nsmallest(limit, found)]
+
     async def ensure_stubs(self, categories: Sequence[str], items: Sequence[str]) -> None:
         """See the protocol."""
         for path in categories:

@@ -120,6 +120,11 @@ class Neo4jGraphStore:
         found = await self._session.read(queries.UNRESOLVED_USERS, ledger=ledger_key, after=after, limit=limit)
         return [row[0] for row in found]
 
+    async def interested_users(self, category: str, least: float, limit: int) -> list[str]:
+        """See the protocol."""
+        rows = await self._session.read(queries.INTERESTED_USERS, path=category, least=least, limit=limit)
+        return [row[0] for row in rows]
+
     async def ensure_stubs(self, categories: Sequence[str], items: Sequence[str]) -> None:
         """See the protocol."""
         category_rows = neo4j_rows.category_rows(categories)

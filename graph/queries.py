@@ -123,6 +123,12 @@ MATCH (user:User) WHERE user.userId > $after
 RETURN user.userId ORDER BY user.userId LIMIT $limit
 """
 
+# Reads every interest in the category: news of items are few.
+INTERESTED_USERS: LiteralString = """
+MATCH (:Category {path: $path})<-[edge:INTERESTED_IN]-(user:User) WHERE edge.rankKey >= $least
+RETURN user.userId ORDER BY edge.rankKey DESC, user.userId LIMIT $limit
+"""
+
 UNRESOLVED_USERS: LiteralString = """
 MATCH (state:UserState) WHERE state.unresolved = $ledger AND state.userId > $after
 RETURN state.userId ORDER BY state.userId LIMIT $limit

@@ -69,8 +69,29 @@ class ListSettings(BaseModel):
         None, description="Items of the head in a list while others are left: the rest is the long tail's."
     )
     head_share: float = Field(0.5, ge=0, le=1, description="The head: the fewest items with this part of all weight.")
+    ignored_factor: float = Field(0.8, gt=0, le=1, description="On the score, for each time it was shown in vain.")
+    ignored_half_life_seconds: PositiveFloat = Field(2 * DAY_SECONDS, description="Such a time counts half after that.")
+    exploration: float = Field(
+        0.0, ge=0, le=1, description="Probability that the last cross-sell place shows a candidate drawn by lot."
+    )
     new_items: int = Field(1, ge=0, description="Places of the cross-sell list for new, untried items that fit.")
     new_seconds: PositiveFloat = Field(30 * DAY_SECONDS, description="An item is new for so long, untried.")
+
+
+class SignalSettings(BaseModel):
+    """When silence becomes a warning, and which news of an item reach whom."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    visit_half_life_seconds: PositiveFloat = Field(180 * DAY_SECONDS, description="A visit counts half after so long.")
+    prior_visits: PositiveFloat = Field(0.08, description="Visits that every user is taken to have made before.")
+    prior_seconds: PositiveFloat = Field(62 * DAY_SECONDS, description="In so much time.")
+    horizon_seconds: PositiveFloat = Field(60 * DAY_SECONDS, description="A warning says: no visit within this time.")
+    threshold: float = Field(0.7, gt=0, lt=1, description="Probability of that from which on it is said.")
+    min_category_visits: PositiveInt = Field(2, description="Visits to a category before its loss is a loss.")
+    min_price_drop: float = Field(0.1, gt=0, lt=1, description="Least part of the price that a drop takes off.")
+    min_interest: PositiveFloat = Field(1.0, description="Least weight now of the interest that an item's news fits.")
+    max_users: int = Field(1000, ge=0, description="Users who are told of one item, the most interested; 0: nobody.")
 
 
 class GraphSettings(BaseModel):
@@ -82,3 +103,4 @@ class GraphSettings(BaseModel):
     association: AssociationSettings = AssociationSettings()
     lists: ListSettings = ListSettings()
     ranking: RankingSettings = RankingSettings()
+    signals: SignalSettings = SignalSettings()

@@ -174,6 +174,12 @@ class GraphStore(Protocol):
     async def unresolved_users(self, ledger_key: str, after: str, limit: int) -> list[str]:
         """Page through the users of a partition that wait for a catalogue row."""
 
+    async def interested_users(self, category: str, least: float, limit: int) -> list[str]:
+        """Return the users with an interest in a category whose rank key is at least ``least``.
+
+        Strongest first (rank key, then user id), at most ``limit``.
+        """
+
     async def ensure_stubs(self, categories: Sequence[str], items: Sequence[str]) -> None:
         """Create missing category and item nodes, in a transaction of their own (ancestors included).
 

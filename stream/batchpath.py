@@ -35,6 +35,7 @@ Records = Mapping[int, Sequence[ConsumerRecord]]
 _TICK_SECONDS = 0.2
 _FULL_SECONDS = 0.005
 _EXIT_SECONDS = 5.0
+_MAX_POLL_SECONDS = 1000.0
 
 
 class LedgerPastLogEnd(Refused):
@@ -250,6 +251,8 @@ class BatchApp(faust.App):
             broker_rebalance_timeout=kafka.rebalance_timeout_seconds,
             broker_request_timeout=max(30.0, kafka.session_timeout_seconds * 2),
             broker_max_poll_records=settings.worker.max_batch_events,
+            # Nothing is fetched while a batch waits for a server: that is no reason to leave the group.
+            broker_max_poll_interval=max(_MAX_POLL_SECONDS, 2 * settings.worker.patience_seconds),
             consumer_auto_offset_reset="earliest",
             consumer_group_instance_id=instance_id,
             table_standby_replicas=1,  # 0 would switch to another assignor

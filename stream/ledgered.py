@@ -35,11 +35,13 @@ _MIND_SECONDS = 15.0
 class Outbox(msgspec.Struct, frozen=True, array_like=True):
     """What a committed transaction still has to publish: messages as they are, and keys to publish again anew.
 
-    ``messages`` are (topic, partition, value). ``keys`` are users, source keys or items, as the agent understands.
+    ``messages`` are (topic, partition, value), ``keyed`` are (topic, key, value). ``keys`` are users, source keys or
+    items, as the agent understands.
     """
 
     keys: tuple[str, ...] = ()
     messages: tuple[tuple[str, int, bytes], ...] = ()
+    keyed: tuple[tuple[str, bytes, bytes], ...] = ()
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -49,7 +51,7 @@ _decode_sources = msgspec.msgpack.Decoder(dict[str, int]).decode
 
 def encode_outbox(outbox: Outbox) -> bytes:
     """Return the bytes of the ledger's ``outbox``; empty when there is nothing to publish."""
-    return _encode(outbox) if outbox.keys or outbox.messages else b""
+    return _encode(outbox) if outbox.keys or outbox.messages or outbox.keyed else b""
 
 
 def decode_outbox(data: bytes) -> Outbox:

@@ -13,11 +13,12 @@ class Cleanup(StrEnum):
 
     DELETE = "delete"
     COMPACT = "compact"
+    BOTH = "compact,delete"
 
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """One topic as it should be. ``retention_ms`` is None where compaction keeps the last record per key."""
+    """One topic as it should be. ``retention_ms`` is None where compaction alone keeps the last record per key."""
 
     role: str
     name: str
@@ -72,7 +73,7 @@ class TopicSettings(BaseModel):
             Topic("catalogue", self.catalogue, n, compact, None, False, "item rows"),
             Topic("recommendations", self.recommendations, n, compact, None, False, "lists per user"),
             Topic("popular", self.popular, n, compact, None, False, "popular items per context"),
-            Topic("signals", self.signals, n, delete, 14 * DAY_MS, False, "warnings and news per user"),
+            Topic("signals", self.signals, n, Cleanup.BOTH, 14 * DAY_MS, False, "warnings and news per user"),
             Topic("dead_letters", self.dead_letters, n, delete, 14 * DAY_MS, False, "refused messages"),
             Topic("bundles", self.bundles, n, delete, keep, True, "interactions keyed by user"),
             Topic("transitions", self.transitions, n, delete, keep, True, "association deltas"),

@@ -7,7 +7,9 @@ not encoded again.
 
 import logging
 import time
+from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
+from functools import partial
 
 import msgspec
 import numpy as np
@@ -22,9 +24,11 @@ from stream.batchpath import Records
 from stream.bundles import FORMAT, ItemRecord, encode
 from stream.catalogue import Removal, decode_row
 from stream.deadletter import dead_letter, parse_dead_letter
+from stream.item_news import ItemNews
 from stream.knowledge import Knowledge
 from stream.ledgered import LedgeredAgent, Outbox, decode_outbox
 from stream.publisher import Outgoing
+from stream.signals import encode_signal, signal_key
 from stream.trackers import Rejected
 
 log = logging.getLogger(__name__)
@@ -49,10 +53,12 @@ class CatalogueAgent(LedgeredAgent):
         self._encoder = encoder
         self._thread = thread
         self._categories = categories
+        self._news = ItemNews(self.settings.graph)
         return self
 
     def forget(self) -> None:
-        """Nothing is cached but the replica, which follows every owner."""
+        """Forget which rows we wrote; the replica follows every owner."""
+        self._news.clear()
 
     async def topic_made_again(self, partitions: Collection[int]) -> None:
         """Read the new topic from its start: a row says all of an item, whatever was known of it before.
@@ -67,18 +73,18 @@ class CatalogueAgent(LedgeredAgent):
         """Apply rows, then encode the texts that are new."""
         if not records:
             return {}
-        rows, removed, refused, partition_of_item = self._decode(records)
+        rows, removed, refused, partition_of_item, at = self._decode(records)
         await self.publisher.publish(refused)
         for message in refused:
             letter = parse_dead_letter(message.headers)
             self.metrics.dead_letters.labels(letter.stage, letter.reason).inc()
-        known = {item_id: self._with_known_vector(row) for item_id, row in rows.items()}
+        known = {item_id: self._with_known_vector(row, at[item_id]) for item_id, row in rows.items()}
         pending = [item_id for item_id, record in known.items() if not record.vector]
         applied = {p: batch[-1].offset + 1 for p, batch in records.items()}
-        await self._write(list(known.values()), sorted(removed), applied, pending, partition_of_item)
+        await self._write(list(known.values()), sorted(removed), applied, pending, partition_of_item, at)
         self.metrics.rows.labels("applied").inc(len(rows))
         self.metrics.rows.labels("removed").inc(len(removed))
-        await self._encode_pending([known[item_id] for item_id in pending], applied, partition_of_item)
+        await self._encode_pending([known[item_id] for item_id in pending], applied, partition_of_item, at)
         log.info(
             "batch", extra={"role": self.role, "rows": len(rows), "removed": len(removed), "encoded": len(pending)}
         )
@@ -88,18 +94,22 @@ class CatalogueAgent(LedgeredAgent):
         """Publish again the items of an outbox, and encode those whose vector is missing."""
         partition_of_item = {key: p for p, outbox in outboxes.items() for key in outbox.keys}
         rows = await self.patiently(lambda: self.store.load_items(sorted(partition_of_item)))
-        records = [self._with_known_vector(_as_given(row)) for row in rows.values()]
+        await self.publish([_keyed(message) for box in outboxes.values() for message in box.keyed], outboxes)
+        records = [self._with_known_vector(_as_given(row), self.clock()) for row in rows.values()]
         removed = sorted(partition_of_item.keys() - rows.keys())
         applied = {p: self.ledgers[p].applied for p in outboxes}
         pending = [record for record in records if not record.vector]
         await self._publish(records, removed, applied)
-        await self._encode_pending(pending, applied, partition_of_item)
+        await self._encode_pending(pending, applied, partition_of_item, {})
 
-    def _decode(self, records: Records) -> tuple[dict[str, ItemRow], set[str], list[Outgoing], dict[str, int]]:
+    def _decode(
+        self, records: Records
+    ) -> tuple[dict[str, ItemRow], set[str], list[Outgoing], dict[str, int], dict[str, int]]:
         rows: dict[str, ItemRow] = {}
         removed: set[str] = set()
         refused: list[Outgoing] = []
         partition_of_item: dict[str, int] = {}
+        at: dict[str, int] = {}
         for partition, batch in records.items():
             for record in batch:
                 try:
@@ -109,20 +119,21 @@ class CatalogueAgent(LedgeredAgent):
                     self.metrics.rows.labels("rejected").inc()
                     continue
                 partition_of_item[row.item_id] = partition
+                at[row.item_id] = record.timestamp
                 if isinstance(row, Removal):
                     rows.pop(row.item_id, None)
                     removed.add(row.item_id)
                 else:
                     removed.discard(row.item_id)
                     rows[row.item_id] = row
-        return rows, removed, refused, partition_of_item
+        return rows, removed, refused, partition_of_item, at
 
-    def _with_known_vector(self, row: ItemRow) -> ItemRecord:
+    def _with_known_vector(self, row: ItemRow, at: int) -> ItemRecord:
         words = text_hash(self._encoder.model, item_text(row.title, row.brand, row.category))
         known = self.knowledge.records.get(row.item_id)
         if known is None:
             # What came with the shop's first catalogue is not new to anybody.
-            since = self.clock() if self.knowledge.associations.version else 0
+            since = at if self.knowledge.associations.version else 0
             return ItemRecord(FORMAT, row, self._encoder.model, words, since=since)
         if known.text_hash == words and known.vector:
             row = self._categorised(row, known.vector)
@@ -136,7 +147,11 @@ class CatalogueAgent(LedgeredAgent):
         return msgspec.structs.replace(row, category=self._categories.assign(unit)[0], derived=True)
 
     async def _encode_pending(
-        self, pending: Sequence[ItemRecord], applied: Mapping[int, int], partition_of_item: Mapping[str, int]
+        self,
+        pending: Sequence[ItemRecord],
+        applied: Mapping[int, int],
+        partition_of_item: Mapping[str, int],
+        at: Mapping[str, int],
     ) -> None:
         remaining = [record.row.item_id for record in pending]
         for start in range(0, len(pending), _TEXTS_PER_STEP):
@@ -152,7 +167,7 @@ class CatalogueAgent(LedgeredAgent):
                 encoded.append(msgspec.structs.replace(record, row=self._categorised(record.row, data), vector=data))
             remaining = remaining[len(step) :]
             # Rows are written again only where a category was derived; the ledger's outbox shrinks either way.
-            await self._write(encoded, [], applied, remaining, partition_of_item)
+            await self._write(encoded, [], applied, remaining, partition_of_item, at)
 
     async def _write(
         self,
@@ -161,10 +176,16 @@ class CatalogueAgent(LedgeredAgent):
         applied: Mapping[int, int],
         pending: Sequence[str],
         partition_of_item: Mapping[str, int],
+        at: Mapping[str, int],
     ) -> None:
         to_send = {*(record.row.item_id for record in records), *removed, *pending}
+        news = await self._signals(records, partition_of_item, at)
         moves = {
-            p: (offset, self.sources[p], Outbox(tuple(sorted(i for i in to_send if partition_of_item[i] == p))))
+            p: (
+                offset,
+                self.sources[p],
+                Outbox(tuple(sorted(i for i in to_send if partition_of_item[i] == p)), keyed=tuple(news.get(p, ()))),
+            )
             for p, offset in applied.items()
         }
         failpoint("catalogue_write")
@@ -172,6 +193,23 @@ class CatalogueAgent(LedgeredAgent):
         with self.metrics.stage.labels(self.role, "write").time():
             await self.commit(moves, lambda commit: self.store.apply_items(commit, rows, removed))
         await self._publish(records, removed, applied)
+        await self.publish([_keyed(message) for messages in news.values() for message in messages], applied)
+
+    async def _signals(
+        self, records: Sequence[ItemRecord], partition_of_item: Mapping[str, int], at: Mapping[str, int]
+    ) -> dict[int, list[tuple[str, bytes, bytes]]]:
+        """Return the news of these rows for the users whose interest fits, by the partition of the row."""
+        found: defaultdict[int, list[tuple[str, bytes, bytes]]] = defaultdict(list)
+        topic = self.settings.topics.signals
+        for record in records:
+            row, known = record.row, self.knowledge.records.get(record.row.item_id)
+            former = self._news.former_price(record, known)
+            if former is None or not self.settings.graph.signals.max_users:
+                continue
+            when = at.get(row.item_id, record.since)
+            signals = await self.patiently(partial(self._news.signals, self.store, row, when, former))
+            found[partition_of_item[row.item_id]] += [(topic, signal_key(s), encode_signal(s)) for s in signals]
+        return dict(found)
 
     async def _publish(self, records: Sequence[ItemRecord], removed: Sequence[str], applied: Mapping[int, int]) -> None:
         topic = self.settings.topics.items
@@ -183,3 +221,8 @@ class CatalogueAgent(LedgeredAgent):
 def _as_given(row: ItemRow) -> ItemRow:
     """Return the row as the catalogue gave it: a derived category is ours, and is assigned anew."""
     return msgspec.structs.replace(row, category=None, derived=False) if row.derived else row
+
+
+def _keyed(message: tuple[str, bytes, bytes]) -> Outgoing:
+    topic, key, value = message
+    return Outgoing(topic, key, value)

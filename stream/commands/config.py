@@ -16,7 +16,9 @@ def config(
     """Print every setting in force: its value (secrets masked), its environment variable, what it is for.
 
     A value that is not the default is marked with a star. Settings come from INTERESTREAM_* variables and from the
-    TOML file that INTERESTREAM_CONFIG_FILE names; the environment wins. An unknown or wrong key ends with 2.
+    TOML file that INTERESTREAM_CONFIG_FILE names; the environment wins.
+
+    Exit codes: 0 printed; 2 a key is unknown or its value wrong.
 
     Example: interestream config --toml > interestream.toml
     """

@@ -13,6 +13,7 @@ from stream.commands.console import ExitCode, fail, print_json
 from stream.deadletter import HEADER_PREFIX, DeadLetter
 from stream.popular import Popular
 from stream.recommendations import Recommendation
+from stream.signals import Signal
 from stream.trackers import EXPLANATIONS, Stage
 from stream.trackers.native import NativeEvent
 
@@ -25,6 +26,7 @@ class Contract(StrEnum):
     INTERACTION = "interaction"
     RECOMMENDATION = "recommendation"
     POPULAR = "popular"
+    SIGNAL = "signal"
     CATALOGUE = "catalogue"
     DEAD_LETTER = "dead-letter"
 
@@ -39,6 +41,8 @@ def build_schema(contract: Contract) -> dict[str, Any]:
             schema = _schema_of(Recommendation, "A user's current lists: the value of a record whose key is the user.")
         case Contract.POPULAR:
             schema = _schema_of(Popular, "The popular items of one context: the value of a record on shop.popular.v1.")
+        case Contract.SIGNAL:
+            schema = _schema_of(Signal, "A warning or a piece of news: the value of a record on shop.signals.v1.")
         case Contract.CATALOGUE:
             schema = _schema_of(CatalogueRow, "An item: the value of a record whose key is the item_id.")
         case Contract.DEAD_LETTER:
@@ -96,6 +100,8 @@ def schema(
     as_json: Annotated[bool, typer.Option("--json", help="Print on one line.")] = False,
 ) -> None:
     """Print the contracts as JSON Schema: what to send, and what to expect.
+
+    Exit codes: 0 printed or written; 2 an option or the folder cannot be used.
 
     Example: interestream schema interaction > interaction.schema.json
     """

@@ -78,6 +78,8 @@ def show_acls(
 
     Names of topics and groups come from the settings. A subscriber also needs READ on a consumer group of its own.
 
+    Exit codes: 0 printed; 2 the settings cannot be used.
+
     Example: interestream topics acls worker | xargs -L1 kafka-acls.sh --bootstrap-server broker:9093
     """
     rights = acls(client, read_settings())

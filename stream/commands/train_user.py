@@ -7,12 +7,11 @@ from pathlib import Path
 from typing import Annotated
 
 import numpy as np
-import torch
 import typer
 
 from encoders.base import EncoderError, FloatArray, TextEncoder
 from encoders.card import Card
-from encoders.device import CPU, default_cpu_threads
+from encoders.device import CPU, default_cpu_threads, use_cpu_threads
 from encoders.factory import load_categories, load_projection, load_text_encoder
 from encoders.training.events import TrainingItems, build_histories
 from encoders.training.fit import Watcher
@@ -72,7 +71,7 @@ def user(
     Example: interestream train user --events events.csv.gz --items items.csv.gz --out model
     """
     settings = read_settings()
-    torch.set_num_threads(settings.encoder.cpu_threads or default_cpu_threads())
+    use_cpu_threads(settings.encoder.cpu_threads or default_cpu_threads())
     options = TrainingOptions(encoder=encoder, epochs=epochs, negatives=negatives, seed=seed)
     folder = work or out / CHECKPOINTS
     try:

@@ -12,7 +12,7 @@ from stream.evaluation.bootstrap import Interval
 from stream.evaluation.cases import Cases, Split
 from stream.evaluation.figures import Figures, Judge, area_under_curve
 from stream.evaluation.interactions import IntArray
-from stream.evaluation.plan import Test
+from stream.evaluation.plan import PlannedTest
 from stream.evaluation.ranker.features import FeatureBuilder
 from stream.evaluation.ranker.model import WITHOUT, Ranked, Ranker, fit_ranker
 from stream.evaluation.ranker.recipe import Recipe
@@ -66,7 +66,7 @@ class Contest:
     baselines: bool = True
     ablate: bool = False
 
-    def run(self, tests: Sequence[Test]) -> list[Section]:
+    def run(self, tests: Sequence[PlannedTest]) -> list[Section]:
         """Run tests; neighbours that learn from the same earlier tests share a ranker."""
         sections = []
         learned: tuple[tuple[Split, ...], Ranker] | None = None

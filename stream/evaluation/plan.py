@@ -57,7 +57,7 @@ class Shop:
 
 
 @dataclass(frozen=True)
-class Test:
+class PlannedTest:
     """One test and, the nearest first, earlier ones of its kind."""
 
     name: str
@@ -86,7 +86,7 @@ def read_shop(
     return Shop(raw, log, names, catalogue, marks)
 
 
-def plan(shop: Shop, protocol: Protocol, cut: int | None, test_days: float) -> Iterator[Test]:
+def plan(shop: Shop, protocol: Protocol, cut: int | None, test_days: float) -> Iterator[PlannedTest]:
     """Yield the tests of a protocol other than prequential, the main one first. Raises CannotTest."""
     if protocol is Protocol.LEAVE_ONE_OUT:
         splits = list(islice(last_step_splits(shop.log, shop.catalogue), 1 + EARLIER_TESTS))
@@ -101,7 +101,7 @@ def plan(shop: Shop, protocol: Protocol, cut: int | None, test_days: float) -> I
             yield _test(NEW_ITEMS, new)
 
 
-def plan_relations(shop: Shop, folder: Path) -> Iterator[Test]:
+def plan_relations(shop: Shop, folder: Path) -> Iterator[PlannedTest]:
     """Yield a test per relation that cross-sell is judged by. Raises CannotTest, EventFileError."""
     log = shop.log
     knowledge = Knowledge(log, shop.catalogue, int(log.times.max()))
@@ -111,8 +111,8 @@ def plan_relations(shop: Shop, folder: Path) -> Iterator[Test]:
         yield _test(name, [split, *earlier])
 
 
-def _test(name: str, splits: Sequence[Split]) -> Test:
+def _test(name: str, splits: Sequence[Split]) -> PlannedTest:
     if not splits or not len(splits[0].cases):
         raise CannotTest(f"{name}: the data holds no case: a history and something after it")
     earlier = tuple(split for split in splits[1:] if len(split.cases) and len(split.knowledge.log))
-    return Test(name, splits[0], earlier)
+    return PlannedTest(name, splits[0], earlier)

@@ -30,7 +30,7 @@ class Steps:
 def steps_of(log: Log, n_items: int) -> Steps:
     """Return the steps of a log."""
     starts = _starts(log)
-    rows = np.cumsum(starts) - 1
+    rows = rows_of(log)
     users = log.users[starts]
     new_user = np.diff(users, prepend=-1) != 0
     weights = 1 / np.sqrt(np.bincount(rows)[rows])
@@ -39,6 +39,12 @@ def steps_of(log: Log, n_items: int) -> Steps:
         first=np.maximum.accumulate(np.where(new_user, np.arange(len(users)), 0)),
         times=log.times[starts],
     )
+
+
+def rows_of(log: Log) -> IntArray:
+    """Return (m,) the row of :class:`Steps` that each interaction is in."""
+    rows: IntArray = np.cumsum(_starts(log)) - 1
+    return rows
 
 
 def has_baskets(log: Log) -> bool:

@@ -175,3 +175,14 @@ async def test_the_ledgers_token_is_no_part_of_a_user(store: GraphStore, writer:
     await store.claim({LEDGER: "another"})
     assert await store.unresolved_users(LEDGER, "", 5) == ["u1"]
     assert TOKEN not in str(await store.view_user("u1"))
+
+
+async def test_who_is_most_interested_in_a_category(store: GraphStore, writer: Writer) -> None:
+    await store.ensure_stubs(["Home", "Home > Lamps"], [])
+    weights = {"weak": 0.5, "strong": 4.0, "b": 2.0, "a": 2.0}
+    users = [user(name, [interest("Home", weight)]) for name, weight in weights.items()]
+    await store.apply_users(move(-1, 0), [*users, user("elsewhere", [interest("Home > Lamps", 9.0)])])
+    least = interest("Home", 1.0).rank_key
+    assert await store.interested_users("Home", least, 10) == ["strong", "a", "b"]
+    assert await store.interested_users("Home", least, 2) == ["strong", "a"]
+    assert await store.interested_users("nowhere", least, 10) == []

@@ -123,15 +123,17 @@ class Actions:
 
     def _fill_disk(self, target: str) -> Callable[[], None]:
         """Fill the file system that holds a server's folder to its last byte."""
-        server = self.grounds.servers[target]
-        ballast = server.home / "ballast"
+        ballast = self.grounds.servers[target].home / "ballast"
+        device = ballast.parent.stat().st_dev
         _fill(ballast)
 
         def free() -> None:
             ballast.unlink()
-            # A server that met a full disk may run on without its data: an operator restarts it.
-            server.stop(patience_seconds=10)
-            server.start()
+            # A server that met a full disk may run on without its data: an operator restarts all that share it.
+            for server in self.grounds.servers.values():
+                if server.home.stat().st_dev == device:
+                    server.stop(patience_seconds=10)
+                    server.start()
 
         return free
 

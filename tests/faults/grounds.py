@@ -27,6 +27,7 @@ from stream.topics import TopicSettings
 from tests.faults.schedule import SESSION_SECONDS
 
 PARTITIONS = 4
+_RETRY_SECONDS = 3.0
 # Half the processor time of a start: no second compiler, one collecting thread.
 _QUICK_START = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
 
@@ -90,7 +91,9 @@ class Grounds:
     def driver(self) -> Driver:
         """Connect to the graph, past any proxy."""
         auth = (self.neo4j.user, self.neo4j.password)
-        return GraphDatabase.driver(self.neo4j.uri, auth=auth, notifications_min_severity="OFF")
+        return GraphDatabase.driver(
+            self.neo4j.uri, auth=auth, notifications_min_severity="OFF", max_transaction_retry_time=_RETRY_SECONDS
+        )
 
     def connections(self) -> int:
         """Count the connections that Neo4j has, ours not included."""
@@ -187,6 +190,9 @@ def make_grounds(folder: Path, jars: dict[str, Path], java: Path) -> Grounds:
         http_port=free_port(),
         password=secrets.token_hex(8),
         jvm_options=_QUICK_START,
+        # As by default, and unlike on a developer's machine: a full disk would tear a log that grows, and Neo4j then
+        # refuses to start until somebody tells it to drop the torn end.
+        properties={"db.tx_log.preallocate": "true"},
     )
     return Grounds(kafka, neo4j)
 

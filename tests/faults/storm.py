@@ -130,7 +130,6 @@ def run_cycle(cycle: Cycle, grounds: Grounds, folder: Path) -> Outcome:
     finally:
         if proxy is not None:
             proxy.stop()
-        grounds.start()
     outcome.seconds = round(time.monotonic() - began, 1)
     return outcome
 

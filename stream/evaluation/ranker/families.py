@@ -7,6 +7,7 @@ FAMILIES = {
     "neighbours": ("neighbours", "like-minded users"),
     "own items": ("own", "own of late", "own and popular"),
     "latent": ("EASE", "latent neighbours"),
+    "trained encoder": ("trained encoder",),
     "text": ("text", "transitions of similar text", "text of transitions"),
     "brands and categories": (
         *(f"{led} {label}" for led in ("same", "next") for label in ("brand", "category", "top category")),

@@ -44,7 +44,8 @@ class NeighbourRecipe(msgspec.Struct, frozen=True):
 class Recipe(msgspec.Struct, frozen=True):
     """All parameters of the ingredients.
 
-    ``own`` is None where nobody takes an item again. ``baskets``: do steps hold several items?
+    ``own`` is None where nobody takes an item again. ``baskets``: do steps hold several items? ``seed``: of what is
+    trained. ``elsewhere``: are only items of other top categories asked for?
     """
 
     transitions: TransitionRecipe = TransitionRecipe()
@@ -52,3 +53,5 @@ class Recipe(msgspec.Struct, frozen=True):
     neighbours: NeighbourRecipe = NeighbourRecipe()
     text_decay: float = 0.7
     baskets: bool = False
+    seed: int = 0
+    elsewhere: bool = False

@@ -59,6 +59,7 @@ def tune(split: Split, seed: int, step: Callable[[], None] = lambda: None, round
     knowledge = split.knowledge
     counts = PairCounts.of(knowledge.log, knowledge.n_items)
     baskets = has_baskets(knowledge.log)
+    elsewhere = split.candidates is Candidates.OTHER_CATEGORIES
     slow = replace(split, cases=split.cases.sample(SLOW_CASES, seed))
     usual = slow if baskets else replace(split, cases=split.cases.sample(CASES, seed))
 
@@ -69,7 +70,7 @@ def tune(split: Split, seed: int, step: Callable[[], None] = lambda: None, round
     repeats = split.candidates is Candidates.ALL and knowledge.repeat_share >= REPEATS_FROM
     grid = TRANSITIONS | {"repeats": (False, True)} if repeats else TRANSITIONS
     found = search(transitions, TransitionRecipe(repeats=repeats), grid, rounds)
-    recipe = Recipe(transitions=found, baskets=baskets)
+    recipe = Recipe(transitions=found, baskets=baskets, seed=seed, elsewhere=elsewhere)
     if repeats:
         own = search(lambda tried: quality(_Own(split, tried), usual), OwnRecipe(), OWN, rounds)
         recipe = msgspec.structs.replace(recipe, own=own)
@@ -80,7 +81,8 @@ def tune(split: Split, seed: int, step: Callable[[], None] = lambda: None, round
         )  # fmt: skip
         recipe = msgspec.structs.replace(recipe, neighbours=neighbours)
     if knowledge.catalogue.has_text:
-        alike = text_neighbours(text.tfidf_vectors(knowledge.catalogue))
+        apart = knowledge.catalogue.top_categories if elsewhere else None
+        alike = text_neighbours(text.tfidf_vectors(knowledge.catalogue), apart)
         decay = max(TEXT_DECAYS, key=lambda tried: quality(MatrixScorer(alike, tried, 20, once=True), usual))
         recipe = msgspec.structs.replace(recipe, text_decay=decay)
     return recipe

@@ -1,7 +1,9 @@
 """The least rights of each client, and the commands that grant them."""
 
 import json
+import re
 from collections import Counter
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
@@ -67,3 +69,14 @@ def test_the_commands_name_every_right() -> None:
     as_json = json.loads(runner.invoke(app, ["acls", "worker", "--json"]).stdout)
     assert as_json["principal"] == "User:interestream"
     assert [Acl(**acl) for acl in as_json["acls"]] == acls(Client.WORKER, Settings())
+
+
+def test_the_page_shows_the_rights_of_a_worker() -> None:
+    page = (Path(__file__).resolve().parents[3] / "docs" / "security.md").read_text(encoding="utf-8")
+    table = page.partition("<!-- acls: begin -->")[2].partition("<!-- acls: end -->")[0]
+    rows = re.findall(r"^\| (\w+) \| (\w+) \| (\w+) \| (.+) \|$", table, re.MULTILINE)
+    shown = [(client, Acl(op, kind, name.strip("` "))) for client, op, kind, names in rows for name in names.split(",")]
+    shown = [(client, acl) for client, acl in shown if client != "client"]
+    assert {client for client, _ in shown} == set(Client)
+    for client in Client:
+        assert sorted(acl for who, acl in shown if who == client) == sorted(acls(client, Settings()))

@@ -9,6 +9,7 @@ from stream.evaluation.ranker.ingredients.own import own_ingredients
 from stream.evaluation.ranker.ingredients.sequences import sequence_ingredients
 from stream.evaluation.ranker.ingredients.texts import text_ingredients
 from stream.evaluation.ranker.ingredients.together import together_ingredients
+from stream.evaluation.ranker.ingredients.trained import trained_ingredients
 from stream.evaluation.ranker.recipe import Recipe
 
 
@@ -21,4 +22,5 @@ def build_ingredients(knowledge: Knowledge, counts: PairCounts, recipe: Recipe) 
         *own_ingredients(knowledge, recipe.own),
         *latent_ingredients(knowledge, counts),
         *text_ingredients(knowledge, counts, recipe),
+        *trained_ingredients(knowledge, counts, recipe),
     ]

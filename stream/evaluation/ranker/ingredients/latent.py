@@ -37,7 +37,7 @@ def latent_ingredients(knowledge: Knowledge, counts: PairCounts) -> Iterator[Ing
         yield by_matrix("latent neighbours", latent_neighbours(vectors), 0.7, 20)
 
 
-def latent_vectors(pairs: sparse.csr_matrix) -> FloatArray:
+def latent_vectors(pairs: sparse.csr_matrix, dimensions: int = DIMENSIONS) -> FloatArray:
     """Return (n, d) unit vectors, or zeros: truncated SVD of positive pointwise mutual information.
 
     Levy & Goldberg, Neural word embedding as implicit matrix factorization, NIPS 2014; contexts smoothed by 0.75 as in
@@ -52,8 +52,8 @@ def latent_vectors(pairs: sparse.csr_matrix) -> FloatArray:
     places = (entries.row[positive], entries.col[positive])
     matrix = sparse.csr_matrix((information[positive], places), pairs.shape)
     if matrix.nnz == 0:
-        return np.zeros((pairs.shape[0], DIMENSIONS), np.float32)
-    left, values, _ = svds(matrix, DIMENSIONS, v0=np.ones(pairs.shape[0]))
+        return np.zeros((pairs.shape[0], dimensions), np.float32)
+    left, values, _ = svds(matrix, dimensions, v0=np.ones(pairs.shape[0]))
     vectors = left * np.sqrt(values)
     unit: FloatArray = (vectors / (np.linalg.norm(vectors, axis=1, keepdims=True) + 1e-9)).astype(np.float32)
     return unit

@@ -1,0 +1,77 @@
+"""A batch that takes longer than every timeout: alone it loses nothing, and who is thrown out for it notices."""
+
+import json
+import time
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from graph.store import GraphStore
+from stream.settings import FAILPOINTS_VARIABLE, Settings
+from tests.integration.deliveries import produce_placed
+from tests.integration.shop import answers, make_shop
+from tests.integration.test_end_to_end import all_users, check_users, drain, produce_catalogue, store, workers
+from tests.integration.workers import Worker, wait_until
+
+__all__ = ["store", "workers"]  # fixtures
+
+pytestmark = [pytest.mark.servers, pytest.mark.long, pytest.mark.timeout(900)]
+
+LONG_PAUSE_SECONDS = 90
+"""Longer than another worker takes to start, on a busy machine."""
+PAUSE_SECONDS = 25
+"""Of one batch, in its transaction: four times the session timeout."""
+TIMEOUTS = {
+    "INTERESTREAM_KAFKA__REBALANCE_TIMEOUT_SECONDS": "8",
+    "INTERESTREAM_NEO4J__TRANSACTION_TIMEOUT_SECONDS": "200",
+}
+
+
+def slow(seconds: float) -> dict[str, str]:
+    return {**TIMEOUTS, FAILPOINTS_VARIABLE: f"mid_transaction=pause:{seconds}"}
+
+
+def lines(worker: Worker) -> Counter[tuple[str, str]]:
+    parsed = [json.loads(line) for line in worker.log.read_text().splitlines()]
+    return Counter((line["event"], str(line.get("role", ""))) for line in parsed)
+
+
+def has_claimed(worker: Worker) -> bool:
+    return all(lines(worker)["claimed", role] for role in ("intake", "interest", "association", "catalogue"))
+
+
+async def test_a_long_batch_alone_keeps_its_partitions(
+    settings: Settings, store: GraphStore, workers: list[Worker], tmp_path: Path
+) -> None:
+    shop = make_shop(seed=91, events=300, users=15, now=time.time_ns() // 1_000_000)
+    workers.append(Worker(settings, tmp_path / "slow.log", **slow(PAUSE_SECONDS)))
+    wait_until(lambda: has_claimed(workers[0]), 120, "partitions", workers)
+    started = time.monotonic()
+    produce_placed(settings, shop.messages, 1)
+    produce_catalogue(settings, shop)
+    await drain(settings, store, workers)
+    assert time.monotonic() - started > PAUSE_SECONDS, "the batch was not slow at all"
+    check_users(await all_users(store), answers(shop))
+    said = lines(workers[0])
+    assert said["claimed", "interest"] == 1, "it was thrown out, or left"
+    assert not said["crashed", ""]
+
+
+async def test_a_worker_that_was_thrown_out_notices(
+    settings: Settings, store: GraphStore, workers: list[Worker], tmp_path: Path
+) -> None:
+    """Another worker joins meanwhile: the group waits for the rebalance timeout and goes on without the slow one."""
+    shop = make_shop(seed=92, events=300, users=15, now=time.time_ns() // 1_000_000)
+    workers.append(Worker(settings, tmp_path / "slow.log", **slow(LONG_PAUSE_SECONDS)))
+    wait_until(lambda: has_claimed(workers[0]), 120, "partitions", workers)
+    produce_placed(settings, shop.messages, 1)
+    workers.append(Worker(settings, tmp_path / "other.log", ["interest"], **TIMEOUTS))
+    wait_until(lambda: lines(workers[1])["claimed", "interest"] > 0, 180, "the other's partitions", workers)
+    assert not lines(workers[0])["batch", "interest"], "the slow one was through before the other joined"
+    produce_catalogue(settings, shop)
+    await drain(settings, store, workers)
+    check_users(await all_users(store), answers(shop))
+    said = lines(workers[0])
+    assert said["claimed", "interest"] >= 2, "it came back by a claim of its own"
+    assert [worker.terminate() for worker in workers] == [0, 0]
