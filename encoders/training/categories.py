@@ -6,13 +6,15 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.cluster import KMeans
 
-from encoders.base import EncoderError, FloatArray
+from encoders.base import EncoderError, FloatArray, IntArray
 from encoders.projection import normalise
 from encoders.training.names import name_clusters, nouns
 
 Encode = Callable[[Sequence[str]], FloatArray]
 
 RESTARTS = 8
+KEPT_COSINE = 0.9
+"""A cluster whose centroid moved less keeps its name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +27,21 @@ class TrainedCategories:
     metrics: dict[str, float]
 
 
+@dataclass(frozen=True, slots=True)
+class FormerCategories:
+    """What an earlier run made: unique names and their centroids (C, D) of unit length, of the same text encoder."""
+
+    names: Sequence[str]
+    centroids: FloatArray
+
+
 def train_categories(
-    titles: Sequence[str], texts: Sequence[str], encode: Encode, clusters: int, seed: int
+    titles: Sequence[str],
+    texts: Sequence[str],
+    encode: Encode,
+    clusters: int,
+    seed: int,
+    former: FormerCategories | None = None,
 ) -> TrainedCategories:
     """Cluster items by what they are, and return centroids in the space of their full texts.
 
@@ -38,7 +53,13 @@ def train_categories(
     of the items nearest to them. Metrics: ``mean_cosine`` to the own centroid, ``agreement``: share of items that full
     texts leave in the cluster of their nouns, ``named``: share of items with a word of their category's name in the
     title. Raises EncoderError with fewer distinct titles than clusters.
+
+    With ``former`` categories every cluster grows from one of them, in their order (``clusters`` is then theirs), and
+    keeps its name while its centroid stays near (a cosine of 0.9): a changed catalogue does not rename the interests
+    of users. Metric ``kept``: share of the names that stayed.
     """
+    if former is not None:
+        return _grown(titles, texts, encode, former)
     if len(set(titles)) < clusters:
         raise EncoderError(f"{len(set(titles))} distinct titles are too few for {clusters} clusters")
     things = encode([" ".join(nouns(title)) for title in titles])
@@ -50,16 +71,53 @@ def train_categories(
     order = np.argsort(-np.bincount(labels, minlength=clusters), kind="stable")
     labels = np.argsort(order)[labels]
     names = name_clusters(titles, labels.tolist(), clusters)
+    mean, agreement = float(cosines.max(axis=1).mean()), float((order[labels] == found).mean())
+    return _trained(titles, names, centroids[order], labels, mean, agreement, {})
+
+
+def _grown(titles: Sequence[str], texts: Sequence[str], encode: Encode, former: FormerCategories) -> TrainedCategories:
+    clusters, vectors = len(former.names), encode(texts)
+    things = encode([" ".join(nouns(title)) for title in titles])
+    starts = _means(things, (vectors @ former.centroids.T).argmax(axis=1), former.centroids)
+    found = KMeans(clusters, init=starts, n_init=1).fit(things).labels_
+    centroids = _means(vectors, found, former.centroids)
+    cosines = vectors @ centroids.T
+    labels = cosines.argmax(axis=1)
+    near = np.einsum("cd,cd->c", centroids, former.centroids) >= KEPT_COSINE
+    kept = {cluster: former.names[cluster] for cluster in np.flatnonzero(near).tolist()}
+    names = name_clusters(titles, labels.tolist(), clusters, kept)
+    mean, agreement = float(cosines.max(axis=1).mean()), float((labels == found).mean())
+    return _trained(titles, names, centroids, labels, mean, agreement, {"kept": float(near.mean())})
+
+
+def _means(vectors: FloatArray, labels: IntArray, otherwise: FloatArray) -> FloatArray:
+    """Return (C, D) unit means of each cluster's vectors; that of ``otherwise`` for one without any."""
+    means = otherwise.copy()
+    for cluster in np.unique(labels).tolist():
+        means[cluster] = vectors[labels == cluster].mean(axis=0)
+    return normalise(means)
+
+
+def _trained(
+    titles: Sequence[str],
+    names: list[str],
+    centroids: FloatArray,
+    labels: IntArray,
+    mean_cosine: float,
+    agreement: float,
+    more: dict[str, float],
+) -> TrainedCategories:
     metrics = {
         "items": float(len(titles)),
-        "mean_cosine": float(cosines.max(axis=1).mean()),
-        "agreement": float((order[labels] == found).mean()),
+        "mean_cosine": mean_cosine,
+        "agreement": agreement,
         "named": float(np.mean([_is_named(title, names[label]) for title, label in zip(titles, labels, strict=True)])),
+        **more,
     }
     return TrainedCategories(
         names=names,
-        centroids=centroids[order],
-        sizes=np.bincount(labels, minlength=clusters).tolist(),
+        centroids=centroids,
+        sizes=np.bincount(labels, minlength=len(names)).tolist(),
         metrics={name: round(value, 4) for name, value in metrics.items()},
     )
 

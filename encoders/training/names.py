@@ -58,11 +58,13 @@ def nouns(title: str) -> list[str]:
     return [word for word in words if word not in DESCRIPTIVE] or words
 
 
-def name_clusters(titles: Sequence[str], labels: Sequence[int], clusters: int) -> list[str]:
+def name_clusters(
+    titles: Sequence[str], labels: Sequence[int], clusters: int, kept: Mapping[int, str] | None = None
+) -> list[str]:
     """Return a unique name in title case for each cluster 0..clusters-1; larger clusters choose first.
 
     titles and labels run in parallel. A name is the most telling term of the cluster's titles, with the most telling
-    one of the remaining titles when the first covers too few.
+    one of the remaining titles when the first covers too few. Clusters in ``kept`` have their names already.
     """
     singular = _singulars(titles)
     terms = [_terms([singular[word] for word in nouns(title)]) for title in titles]
@@ -71,8 +73,9 @@ def name_clusters(titles: Sequence[str], labels: Sequence[int], clusters: int) -
     members: list[list[frozenset[str]]] = [[] for _ in range(clusters)]
     for title, label in zip(terms, labels, strict=True):
         members[label].append(title)
-    names = [""] * clusters
-    for cluster in sorted(range(clusters), key=lambda c: (-len(members[c]), c)):
+    names = [(kept or {}).get(cluster, "") for cluster in range(clusters)]
+    unnamed = [cluster for cluster in range(clusters) if not names[cluster]]
+    for cluster in sorted(unnamed, key=lambda c: (-len(members[c]), c)):
         candidates = _candidates(members[cluster], everywhere, len(titles) / clusters)
         spelled = (" & ".join(" ".join(map(shown.__getitem__, term.split())) for term in name) for name in candidates)
         names[cluster] = next((name for name in spelled if name not in names), f"Group {cluster + 1}")

@@ -8,14 +8,14 @@ import typer
 from encoders.base import EncoderError, TextEncoder
 from encoders.card import card_path
 from encoders.categories import FORMAT as CATEGORIES_FORMAT
-from encoders.categories import CategoriesCard, save_categories
+from encoders.categories import SEPARATOR, CategoriesCard, DerivedCategories, save_categories
 from encoders.device import choose_device
 from encoders.factory import load_text_encoder
 from encoders.items import item_text
 from encoders.projection import FORMAT as PROJECTION_FORMAT
 from encoders.projection import ProjectionCard
 from encoders.training.catalogue import CatalogueItem, read_catalogue
-from encoders.training.categories import train_categories
+from encoders.training.categories import FormerCategories, train_categories
 from encoders.training.projection import fit_projection
 from stream.commands.console import ExitCode, fail, print_json, read_settings
 from stream.commands.train_user import encode_texts, user
@@ -90,6 +90,9 @@ def categories(
     out: Out,
     clusters: Annotated[int, typer.Option(min=2, help="How many categories.")] = 60,
     seed: Annotated[int, typer.Option(min=0, help="Of the first centroids.")] = 0,
+    former: Annotated[
+        Path | None, typer.Option(help="A file of categories to grow on: as many, and their names while they fit.")
+    ] = None,
     data: Data = "",
     licence: Licence = "",
     attribution: Attribution = "",
@@ -97,7 +100,9 @@ def categories(
 ) -> None:
     """Make categories for items that have none: clusters of titles, named by their most telling terms.
 
-    Read the names before use: they become nodes of the graph. Use them by INTERESTREAM_ENCODER__CATEGORIES_FILE.
+    Read the names before use: they become nodes of the graph. Use them by INTERESTREAM_ENCODER__CATEGORIES_FILE. When
+    the catalogue has changed, make them again with --former: a category that is still the same keeps its name, and so
+    do the interests in it.
     Exits with 1 when the items do not allow it, with 2 when a file or a setting cannot be used.
 
     Example: interestream train categories --items items.csv.gz --clusters 60 --out categories.safetensors
@@ -105,18 +110,20 @@ def categories(
     _check_out(out)
     rows = _read_items(items)
     encoder = _load_encoder()
+    grown = None if former is None else _load_former(former, encoder)
+    clusters = clusters if grown is None else len(grown.names)
     titles = [row.title for row in rows]
     texts = [item_text(row.title, row.brand) for row in rows]
     try:
         made = train_categories(
-            titles, texts, lambda batch: encode_texts(encoder, batch, "encoding titles"), clusters, seed
+            titles, texts, lambda batch: encode_texts(encoder, batch, "encoding titles"), clusters, seed, grown
         )
     except EncoderError as error:
         fail(str(error), ExitCode.FAILED)
     card = CategoriesCard(
         format=CATEGORIES_FORMAT,
         command=f"interestream train categories --items {items.name} --clusters {clusters} --seed {seed} "
-        f"--out {out.name}",
+        f"{'' if former is None else f'--former {former.name} '}--out {out.name}",
         data=data,
         licence=licence,
         attribution=attribution,
@@ -154,6 +161,14 @@ def _load_encoder() -> TextEncoder:
         return load_text_encoder(settings, choose_device(settings.device))
     except EncoderError as error:
         fail(str(error), ExitCode.USAGE)
+
+
+def _load_former(path: Path, encoder: TextEncoder) -> FormerCategories:
+    try:
+        found = DerivedCategories.load(path, encoder.model)
+    except EncoderError as error:
+        fail(f"--former: {error}", ExitCode.USAGE)
+    return FormerCategories([path.rpartition(SEPARATOR)[2] for path in found.paths], found.centroids)
 
 
 def _figures(out: Path, encoder: TextEncoder, metrics: dict[str, float]) -> dict[str, object]:

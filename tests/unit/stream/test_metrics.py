@@ -24,7 +24,18 @@ def test_no_metric_counts_in_milliseconds() -> None:
 def test_no_label_holds_an_id() -> None:
     metrics = Metrics()
     declared = {label for value in vars(metrics).values() for label in getattr(value, "_labelnames", ())}
-    assert declared == {"stage", "reason", "outcome", "list", "role", "server", "topic", "partition"}
+    assert declared == {
+        "stage",
+        "reason",
+        "outcome",
+        "list",
+        "role",
+        "server",
+        "topic",
+        "partition",
+        "kind",
+        "position",
+    }
     assert not declared & FORBIDDEN_LABELS
 
 
