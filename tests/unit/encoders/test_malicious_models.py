@@ -17,14 +17,17 @@ from encoders.base import KIND_CODES, EncoderError
 from encoders.card import Card, card_path, write_weights
 from encoders.categories import FORMAT as CATEGORIES_FORMAT
 from encoders.categories import CategoriesCard
-from encoders.factory import load_categories, load_projection, load_text_encoder, load_user_encoder
+from encoders.deltas import FORMAT as DELTAS_FORMAT
+from encoders.deltas import DeltasCard, ItemDeltas
+from encoders.factory import load_categories, load_projection, load_text_encoder, load_user
 from encoders.hashing import HashingTextEncoder
-from encoders.items import ItemMatrix
+from encoders.heads import FORMAT as HEADS_FORMAT
+from encoders.heads import Heads, HeadsCard
 from encoders.projection import FORMAT as PROJECTION_FORMAT
 from encoders.projection import ProjectionCard
 from encoders.settings import EncoderSettings, TextEncoderName
 from encoders.user.decay import FORMAT as DECAY_FORMAT
-from encoders.user.decay import DecayCard
+from encoders.user.network import UserCard
 
 JSON_FILES = ("config.json", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json")
 
@@ -170,17 +173,17 @@ def disguise(weights: Path, card: Card, data: bytes) -> None:
 
 
 HASHING = HashingTextEncoder()
-MATRIX = ItemMatrix(load_projection(HASHING))
 LOADED: dict[str, tuple[Card, Callable[[Path], object]]] = {
     "user": (
-        DecayCard(
-            format=DECAY_FORMAT,
-            item_projection=MATRIX.projection.name,
-            half_lives_seconds=[1.0],
-            kind_codes=dict(KIND_CODES),
-            hidden=1,
+        UserCard(
+            format=DECAY_FORMAT, item_projection="identity", half_lives_seconds=[0.0], kind_codes=dict(KIND_CODES)
         ),
-        lambda file: load_user_encoder(EncoderSettings(user_model_dir=file.parent), MATRIX),
+        lambda file: load_user(EncoderSettings(user_model_dir=file.parent), HASHING),
+    ),
+    "heads": (HeadsCard(format=HEADS_FORMAT), Heads.load),
+    "deltas": (
+        DeltasCard(format=DELTAS_FORMAT, item_projection="identity", items=["i"]),
+        lambda file: ItemDeltas.load(file, "identity"),
     ),
     "projection": (
         ProjectionCard(format=PROJECTION_FORMAT, text_model=HASHING.model, text_dimensions=HASHING.dimensions),
