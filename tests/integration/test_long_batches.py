@@ -1,6 +1,7 @@
 """A batch that takes longer than every timeout: alone it loses nothing, and who is thrown out for it notices."""
 
 import json
+import signal
 import time
 from collections import Counter
 from pathlib import Path
@@ -18,8 +19,8 @@ __all__ = ["store", "workers"]  # fixtures
 
 pytestmark = [pytest.mark.servers, pytest.mark.long, pytest.mark.timeout(900)]
 
-LONG_PAUSE_SECONDS = 90
-"""Longer than another worker takes to start, on a busy machine."""
+LONG_PAUSE_SECONDS = 60
+"""Longer than a worker that has loaded everything takes to join, on a busy machine."""
 PAUSE_SECONDS = 25
 """Of one batch, in its transaction: four times the session timeout."""
 TIMEOUTS = {
@@ -65,9 +66,14 @@ async def test_a_worker_that_was_thrown_out_notices(
     shop = make_shop(seed=92, events=300, users=15, now=time.time_ns() // 1_000_000)
     workers.append(Worker(settings, tmp_path / "slow.log", **slow(LONG_PAUSE_SECONDS)))
     wait_until(lambda: has_claimed(workers[0]), 120, "partitions", workers)
-    produce_placed(settings, shop.messages, 1)
     workers.append(Worker(settings, tmp_path / "other.log", ["interest"], **TIMEOUTS))
-    wait_until(lambda: lines(workers[1])["claimed", "interest"] > 0, 180, "the other's partitions", workers)
+    wait_until(lambda: lines(workers[1])["starting", ""] > 0, 180, "the other to have loaded", workers)
+    workers[1].process.send_signal(signal.SIGSTOP)
+    assert not lines(workers[1])["claimed", "interest"]
+    produce_placed(settings, shop.messages, 1)
+    wait_until(lambda: lines(workers[0])["batch", "intake"] > 0, 60, "events on their way to the slow batch", workers)
+    workers[1].process.send_signal(signal.SIGCONT)
+    wait_until(lambda: lines(workers[1])["claimed", "interest"] > 0, 120, "the other's partitions", workers)
     assert not lines(workers[0])["batch", "interest"], "the slow one was through before the other joined"
     produce_catalogue(settings, shop)
     await drain(settings, store, workers)
