@@ -6,7 +6,7 @@ Formulas are in docs/graph.md. Everything is a function of the state and the cat
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 
-from graph.decay import rank_key, sum_decayed
+from graph.decay import decay_factor, rank_key, sum_decayed
 from graph.model import VIEWING, Interest, Kind, Touch
 from graph.settings import InterestSettings
 from graph.state import CategorySums, UserState, active_actions
@@ -140,3 +140,17 @@ def touches(state: UserState) -> list[Touch]:
 def owned_items(state: UserState) -> dict[str, int]:
     """Return item -> time (ms) of its latest purchase that was not taken back."""
     return {action.item_id: action.at for action in active_actions(state.purchases, state.refunds)}
+
+
+def ignored_items(state: UserState, half_life_seconds: float) -> dict[str, float]:
+    """Return item -> how often a recommendation showed it in vain, decayed to the user's latest event.
+
+    What was shown before the user last did anything with the item was not in vain.
+    """
+    ignored = {}
+    for item_id, times in state.shown.items():
+        acted_at = sums.last_at if (sums := state.items.get(item_id)) is not None else None
+        vain = [at for at in times if acted_at is None or at > acted_at]
+        if vain:
+            ignored[item_id] = sum(decay_factor(state.last_event_at - at, half_life_seconds) for at in vain)
+    return ignored

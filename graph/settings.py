@@ -69,6 +69,11 @@ class ListSettings(BaseModel):
         None, description="Items of the head in a list while others are left: the rest is the long tail's."
     )
     head_share: float = Field(0.5, ge=0, le=1, description="The head: the fewest items with this part of all weight.")
+    ignored_factor: float = Field(0.8, gt=0, le=1, description="On the score, for each time it was shown in vain.")
+    ignored_half_life_seconds: PositiveFloat = Field(2 * DAY_SECONDS, description="Such a time counts half after that.")
+    exploration: float = Field(
+        0.0, ge=0, le=1, description="Probability that the last cross-sell place shows a candidate drawn by lot."
+    )
     new_items: int = Field(1, ge=0, description="Places of the cross-sell list for new, untried items that fit.")
     new_seconds: PositiveFloat = Field(30 * DAY_SECONDS, description="An item is new for so long, untried.")
 

@@ -18,6 +18,8 @@ from graph.store import Refused
 
 STATE_FORMAT = 1
 _ID_BYTES = 8
+_SHOWN_TIMES = 8
+_SHOWN_ITEMS = 100
 
 
 class HistoryEntry(msgspec.Struct, array_like=True):
@@ -70,7 +72,10 @@ class CategorySums(msgspec.Struct, array_like=True):
 
 
 class UserState(msgspec.Struct, array_like=True):
-    """See the module. Lists of actions and the history are sorted by (time, event id)."""
+    """See the module. Lists of actions and the history are sorted by (time, event id).
+
+    ``shown``: the latest times (ms) at which a recommendation showed an item, ascending, for the items shown last.
+    """
 
     events: int = 0
     last_event_at: int = 0
@@ -83,6 +88,7 @@ class UserState(msgspec.Struct, array_like=True):
     cart_additions: list[Action] = []
     cart_removals: list[Action] = []
     forgotten_reversals: int = 0
+    shown: dict[str, list[int]] = {}
 
 
 _encoder = msgspec.msgpack.Encoder()
@@ -128,6 +134,8 @@ def add_interaction(state: UserState, interaction: Interaction, settings: Intere
     state.last_event_at = max(state.last_event_at, interaction.occurred_at)
     kind = interaction.kind
     if kind is Kind.IMPRESSION:
+        if interaction.recommendation_id:
+            _note_shown(state, interaction)
         return True
     action = Action(interaction.occurred_at, interaction.event_id, interaction.item_id, interaction.order_id)
     if kind is Kind.REFUND:
@@ -151,6 +159,13 @@ def add_interaction(state: UserState, interaction: Interaction, settings: Intere
     )
     insort(state.history, entry, key=_key)
     return True
+
+
+def _note_shown(state: UserState, interaction: Interaction) -> None:
+    times = sorted([*state.shown.get(interaction.item_id, ()), interaction.occurred_at])
+    state.shown[interaction.item_id] = times[-_SHOWN_TIMES:]
+    if len(state.shown) > _SHOWN_ITEMS:
+        del state.shown[min(state.shown, key=lambda item_id: (state.shown[item_id][-1], item_id))]
 
 
 def _key(entry: Action | HistoryEntry) -> tuple[int, str]:

@@ -1,5 +1,7 @@
 """From ranked lists to the published record."""
 
+import msgspec
+
 from graph.ranking.lists import Reason as RankedReason
 from graph.ranking.lists import UserLists
 from stream.recommendations import (
@@ -34,7 +36,13 @@ def encode_lists(
             model=model,
             recommendation_id=recommendation_id(lists.user_id, version),
             cross_sell=tuple(
-                CrossSellItem(item.item_id, item.category, item.score, _reasons(item.because))
+                CrossSellItem(
+                    item.item_id,
+                    item.category,
+                    item.score,
+                    _reasons(item.because),
+                    msgspec.UNSET if item.propensity is None else item.propensity,
+                )
                 for item in lists.cross_sell
             ),
             up_sell=tuple(

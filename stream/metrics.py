@@ -8,6 +8,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
 
 LATENCY_BUCKETS = (0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 30.0, 60.0)
 STAGE_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+_MOST_PLACES = 20
 SIZE_BUCKETS = (1, 2, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000)
 
 
@@ -28,6 +29,13 @@ class Metrics:
         self.late = counter("events_late_total", "Older than trackers.max_late_seconds.")
         self.rejected = counter("events_rejected_total", "Dead letters.", "stage", "reason")
         self.dead_letters = counter("dead_letters_total", "Dead letters delivered, rows included.", "stage", "reason")
+        self.feedback = counter(
+            "list_feedback_total",
+            "Interactions that intake met with a recommendation_id, by their kind, and the list and place they name.",
+            "kind",
+            "list",
+            "position",
+        )
         self.rows = counter("catalogue_rows_total", "Catalogue rows by what became of them.", "outcome")
         self.lists = counter("lists_published_total", "Recommendation records delivered.")
         self.empty_lists = counter("lists_empty_total", "Published lists without any item.", "list")
@@ -75,6 +83,12 @@ class Metrics:
     def tell_model(self, text: str, user: str, device: str) -> None:
         """Say which encoders are in use."""
         self.model.info({"text": text, "user": user, "device": device})
+
+    def count_feedback(self, kind: str, list_id: str | None, position: int | None) -> None:
+        """Count one interaction with a recommendation; what is no list or place of ours is ``other``."""
+        name = list_id if list_id in ("cross_sell", "up_sell") else "other"
+        place = str(position) if position is not None and 1 <= position <= _MOST_PLACES else "other"
+        self.feedback.labels(kind, name, place).inc()
 
     def count_rejected(self, stage: str, reason: str) -> None:
         """Count one refused event."""

@@ -12,7 +12,7 @@ import numpy as np
 
 from encoders.base import KIND_CODES, HistoryBatch
 from graph.advance import advance
-from graph.interest import CategoryOf, interests, owned_items
+from graph.interest import CategoryOf, ignored_items, interests, owned_items
 from graph.model import Interaction
 from graph.ranking.profile import HistoryItem, UserProfile
 from graph.settings import GraphSettings
@@ -147,6 +147,7 @@ def profile_of(user: CachedUser, category_of: CategoryOf, settings: GraphSetting
         ],
         owned={item: at for item, at in owned_items(state).items() if at >= since},
         hints=hints,
+        ignored=ignored_items(state, settings.lists.ignored_half_life_seconds),
     )
 
 

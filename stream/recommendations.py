@@ -42,6 +42,10 @@ class CrossSellItem(msgspec.Struct, frozen=True):
     category: Annotated[str | None, Meta(description="Joined by ' > '; null while the catalogue knows none.")]
     score: float
     because: tuple[Reason, ...]
+    propensity: Annotated[
+        float | msgspec.UnsetType,
+        Meta(description="How probable it was that this item stands here, where a lot decided (exploration)."),
+    ] = msgspec.UNSET
 
 
 class UpSellItem(msgspec.Struct, frozen=True):

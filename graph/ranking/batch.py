@@ -55,7 +55,8 @@ class ProfileBatch:
 
     home: (size, h) catalogue codes of the strongest interests and of the latest item, padded with ELSEWHERE; owned:
     ascending user * n + row of the items bought recently; demoted: (size, categories + 1) factors of
-    the categories bought in recently; the last one is that of having none.
+    the categories bought in recently; the last one is that of having none;
+    ignored: ascending user * n + row of the items shown in vain, and their factors; nows: latest event times in ms.
     """
 
     size: int
@@ -64,6 +65,9 @@ class ProfileBatch:
     home: IntArray
     owned: IntArray
     demoted: FloatArray
+    ignored: IntArray
+    ignored_factors: FloatArray
+    nows: list[int]
 
 
 def gather_profiles(
@@ -72,6 +76,7 @@ def gather_profiles(
     """Look every name of the profiles up, once."""
     anchors = _anchors(profiles, shop, ranking.history_decay, max(ranking.history_items, settings.anchors))
     owned, demoted = _owned(profiles, shop, settings)
+    ignored, factors = _ignored(profiles, shop, settings.ignored_factor)
     return ProfileBatch(
         size=len(profiles),
         interests=_interests(profiles, shop, ranking.interest_sources),
@@ -79,6 +84,9 @@ def gather_profiles(
         home=_home(profiles, shop, anchors, ranking.home_interests),
         owned=owned,
         demoted=demoted,
+        ignored=ignored,
+        ignored_factors=factors,
+        nows=[profile.now for profile in profiles],
     )
 
 
@@ -148,6 +156,15 @@ def _owned(profiles: Sequence[UserProfile], shop: Shop, settings: ListSettings) 
     demoted = np.ones((len(profiles), len(shop.items.categories) + 1))
     demoted[users[categories >= 0], categories[categories >= 0]] = settings.saturation
     return np.sort((users * len(shop.items) + rows)[rows >= 0]), demoted
+
+
+def _ignored(profiles: Sequence[UserProfile], shop: Shop, factor: float) -> tuple[IntArray, FloatArray]:
+    rows = shop.items.ids.get_all(item_id for profile in profiles for item_id in profile.ignored)
+    times = np.array([times for profile in profiles for times in profile.ignored.values()], dtype=np.float64)
+    keys = _owners([len(profile.ignored) for profile in profiles]) * len(shop.items) + rows
+    known = np.flatnonzero(rows >= 0)
+    order = known[np.argsort(keys[known])]
+    return keys[order], factor ** times[order]
 
 
 def _categories(

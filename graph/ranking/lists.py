@@ -31,12 +31,16 @@ class Reason(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
 
 
 class CrossSell(msgspec.Struct, frozen=True, gc=False):
-    """An item of another category. ``score`` is the sum of the contributions in ``because``."""
+    """An item of another category. ``score`` is the sum of the contributions in ``because``.
+
+    ``propensity``: how probable it was that this item stands here, where a lot decided.
+    """
 
     item_id: str
     category: str | None
     score: float
     because: tuple[Reason, ...]
+    propensity: float | None = None
 
 
 class UpSell(msgspec.Struct, frozen=True, gc=False):

@@ -1,5 +1,8 @@
 """Places of a list that are kept for items which their scores alone would not bring in."""
 
+from collections.abc import Sequence
+from hashlib import blake2b
+
 import numpy as np
 
 from graph.ranking.codes import IntArray
@@ -48,3 +51,37 @@ def give_places(
         if len(spots) < len(best):
             spots = np.concatenate([free[chosen[user, free] >= 0][len(spots) - len(best) :], spots])
         chosen[user, spots] = best[: len(spots)]
+
+
+def explore(
+    chosen: IntArray,
+    found: CrossCandidates,
+    ranks: IntArray,
+    names: Sequence[str],
+    nows: Sequence[int],
+    probability: float,
+) -> FloatArray:
+    """Give the last place of some lists to a candidate drawn by lot, in place; return (users,) its propensity.
+
+    The lot falls by the user and the user's latest event (ms), so that ranking again draws the same: with
+    ``probability`` the place shows one of the m candidates that were not chosen, each with the same chance. The
+    propensity of what stands there is probability / m if it was drawn, else 1 - probability; 1 where nothing could be.
+    """
+    propensities = np.ones(len(chosen))
+    if not probability:
+        return propensities
+    free = np.ones(len(found.users), dtype=np.bool_)
+    free[chosen[chosen >= 0]] = False
+    for user, (name, now) in enumerate(zip(names, nows, strict=True)):
+        rest = np.flatnonzero(free & (found.users == user))
+        last = int((chosen[user] >= 0).sum()) - 1
+        if last < 0 or not len(rest):
+            continue
+        lots = blake2b(f"{now}/{name}".encode(), digest_size=16).digest()
+        if int.from_bytes(lots[:8]) / 2.0**64 < probability:
+            order = rest[np.argsort(ranks[rest])]  # by item id: rows differ between replicas
+            chosen[user, last] = order[int.from_bytes(lots[8:]) % len(order)]
+            propensities[user] = probability / len(rest)
+        else:
+            propensities[user] = 1.0 - probability
+    return propensities

@@ -1,7 +1,7 @@
 """What the ranker is told about a user."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from graph.model import Interest, Kind
 
@@ -23,7 +23,7 @@ class UserProfile:
 
     now: ms, the user's latest event time; interests: all, strongest first (by rank key, then path); history: oldest
     first; owned: item -> ms of its latest purchase that was not taken back; hints: item -> category, from the user's
-    own events, for items that have none in the catalogue.
+    own events, for items that have none in the catalogue; ignored: item -> times that it was shown in vain, decayed.
     """
 
     user_id: str
@@ -32,3 +32,4 @@ class UserProfile:
     history: Sequence[HistoryItem]
     owned: Mapping[str, int]
     hints: Mapping[str, str]
+    ignored: Mapping[str, float] = field(default_factory=dict)

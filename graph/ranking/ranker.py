@@ -13,10 +13,11 @@ from graph.ranking.exposure import exposure_caps
 from graph.ranking.features import MILLIONTHS, Vectors, closeness, contributions, share_of_largest
 from graph.ranking.items import ItemIndex
 from graph.ranking.lists import CrossSell, UpSell, UserLists, UserScores
-from graph.ranking.places import give_places
+from graph.ranking.places import explore, give_places
 from graph.ranking.profile import UserProfile
 from graph.ranking.ragged import group_starts, sort_order
 from graph.ranking.reasons import cross_sell_lists, up_sell_lists
+from graph.ranking.rules import ignored_factors
 from graph.ranking.settings import RankingSettings
 from graph.ranking.shop import Shop, ShopView
 from graph.ranking.up_candidates import UpCandidates, up_candidates
@@ -122,7 +123,8 @@ class Ranker:
         )
         fit = self._ranking.newcomer_fit
         give_places(chosen, found, scored.scores, scored.ranks, shop.newcomers, settings.new_items, fit)
-        return cross_sell_lists(shop, batch, names, found, parts, chosen)
+        propensities = explore(chosen, found, scored.ranks, names, batch.nows, settings.exploration)
+        return cross_sell_lists(shop, batch, names, found, parts, chosen, propensities)
 
     def _score_cross_sell(
         self, shop: Shop, batch: ProfileBatch, embeddings: Vectors, vectors: Vectors, nearest: IntArray
@@ -140,7 +142,7 @@ class Ranker:
                 (settings.embedding_feature, closeness(embeddings, vectors, users, rows)),
                 (settings.popularity_feature, shop.shelves.popularity[rows]),
             ],
-            batch.demoted[users, found.categories],
+            batch.demoted[users, found.categories] * ignored_factors(shop, batch, users, rows),
         )
         return found, parts
 
@@ -186,7 +188,7 @@ class Ranker:
                 (settings.embedding_feature, closeness(embeddings, vectors, users, rows)),
                 (self._ranking.price_feature, found.gains),
             ],
-            batch.demoted[users, batch.anchors.categories[found.anchors]],
+            batch.demoted[users, batch.anchors.categories[found.anchors]] * ignored_factors(shop, batch, users, rows),
         )
         return found, parts
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from itertools import islice
 from typing import TypeVar
 
+import msgspec
 import numpy as np
 
 from graph.model import Family
@@ -13,6 +14,7 @@ from graph.ranking.cross_candidates import CrossCandidates
 from graph.ranking.features import MILLIONTHS, Vectors
 from graph.ranking.lists import CrossSell, Reason, UpSell
 from graph.ranking.origins import nearest_anchors, strongest_steps
+from graph.ranking.ragged import FloatArray
 from graph.ranking.shop import Shop
 from graph.ranking.steps import strongest_sources
 from graph.ranking.up_candidates import UpCandidates
@@ -25,13 +27,19 @@ Edge = tuple[str, str, int, float | None]
 
 
 def cross_sell_lists(
-    shop: Shop, batch: ProfileBatch, names: Sequence[str], found: CrossCandidates, parts: IntArray, chosen: IntArray
+    shop: Shop,
+    batch: ProfileBatch,
+    names: Sequence[str],
+    found: CrossCandidates,
+    parts: IntArray,
+    chosen: IntArray,
+    propensities: FloatArray,
 ) -> list[tuple[CrossSell, ...]]:
     """Return one list per user.
 
     parts: (4, candidates) contributions of association, transitions, embedding, popularity; chosen: (users, length)
     places in the candidates, -1 for none. A feature that says nothing of an item is left out; an item of which nothing
-    speaks is there for its popularity, however small.
+    speaks is there for its popularity, however small. propensities: (users,) of what stands in the last place.
     """
     picked = chosen[chosen >= 0]
     new = frozenset(shop.items.ids.names(shop.newcomers.tolist()))
@@ -62,7 +70,11 @@ def cross_sell_lists(
         if item_id in new:
             because.append(Reason("NEW", 0.0, (name, item_id)))
         entries.append(CrossSell(item_id, category, score, tuple(because)))
-    return _split(entries, chosen)
+    lists = _split(entries, chosen)
+    for user in np.flatnonzero(propensities < 1.0).tolist():
+        *others, last = lists[user]
+        lists[user] = *others, msgspec.structs.replace(last, propensity=float(propensities[user]))
+    return lists
 
 
 def up_sell_lists(

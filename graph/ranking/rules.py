@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from graph.ranking.batch import ProfileBatch
 from graph.ranking.codes import IntArray
-from graph.ranking.ragged import BoolArray, is_among
+from graph.ranking.ragged import BoolArray, FloatArray, is_among
 from graph.ranking.shop import Shop
 
 
@@ -25,3 +25,13 @@ def owned_rows(shop: Shop, batch: ProfileBatch, user: int) -> IntArray:
     size = len(shop.items)
     first, last = np.searchsorted(batch.owned, [user * size, (user + 1) * size])
     return batch.owned[first:last] - user * size
+
+
+def ignored_factors(shop: Shop, batch: ProfileBatch, users: IntArray, rows: IntArray) -> FloatArray:
+    """Return what the score is multiplied with because the user was shown the item in vain; 1 where not."""
+    factors = np.ones(len(users))
+    if len(batch.ignored):
+        keys = users * len(shop.items) + rows
+        found = np.flatnonzero(is_among(keys, batch.ignored))
+        factors[found] = batch.ignored_factors[np.searchsorted(batch.ignored, keys[found])]
+    return factors

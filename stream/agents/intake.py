@@ -90,6 +90,10 @@ class IntakeAgent:
                     decoded += len(interactions)
                     for index, interaction in enumerate(interactions):
                         target = partition_of(interaction.user_id, self._partitions)
+                        if interaction.recommendation_id:
+                            self._metrics.count_feedback(
+                                interaction.kind.value, interaction.list_id, interaction.position
+                            )
                         entries[target].append(Entry(source, record.offset, index, record.timestamp, interaction))
         failpoint("after_decode")
         for target, part in sorted(entries.items()):

@@ -11,7 +11,7 @@ from graph.transitions import Delta
 from stream.agents.isolation import Isolation, Originals, slices
 from stream.agents.waiting import WaitingUsers
 from stream.batchpath import Records
-from stream.bundles import FORMAT, Bundle, DeltaMessage, decode_bundle, encode
+from stream.bundles import FORMAT, Bundle, decode_bundle, delta_messages, encode
 from stream.deadletter import parse_dead_letter
 from stream.ledgered import LedgeredAgent, Outbox, decode_outbox
 from stream.microbatch import Advanced, Part, Parts, Progress, advance_users, users_of
@@ -186,8 +186,9 @@ class InterestAgent(LedgeredAgent):
                     per_target[target].append((cause, tuple(part)))
             topic, source = self.settings.topics.transitions, self.source_name[partition]
             messages[partition] = [
-                (topic, target, encode(DeltaMessage(FORMAT, source, tuple(causes))))
+                (topic, target, message)
                 for target, causes in sorted(per_target.items())
+                for message in delta_messages(source, causes)
             ]
         return messages
 

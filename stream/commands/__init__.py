@@ -19,6 +19,7 @@ COMMANDS = {
     "validate": "check a file of events without sending any",
     "show": "a user's or a category's part of the graph",
     "refresh": "rank users again and publish their lists",
+    "report": "what became of the lists that were shown, and what the present ones expose",
     "signals": "warn of users about to leave, and of interests they have lost",
     "check": "compare graph, lists and dead letters with a recomputation from the log",
     "train": "fit what the encoders need",

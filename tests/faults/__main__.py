@@ -14,7 +14,7 @@ from stream.servers.maven import fetch_jars, jar_cache
 from stream.servers.resources import pom
 from stream.servers.tools import find_java
 from tests.faults.clocks import library
-from tests.faults.disks import can_mount, small_disks
+from tests.faults.disks import can_mount, small_disk
 from tests.faults.grounds import Grounds, make_grounds
 from tests.faults.judge import Verdict
 from tests.faults.report import append_result, read_results, result_of, write_page
@@ -77,14 +77,23 @@ def grounds_of(folder: Path) -> Iterator[Grounds]:
         grounds.end()
 
 
+def run_on_small_disk(cycle: Cycle, folder: Path) -> Outcome:
+    """Run a cycle whose target has a small disk to itself."""
+    (target,) = {blow.target for blow in cycle.blows}
+    with grounds_of(folder / "servers") as own, small_disk(own.servers[target].home):
+        try:
+            return run_cycle(cycle, own, folder)
+        finally:
+            own.end()
+
+
 def run(cycle: Cycle, grounds: Grounds, folder: Path) -> Outcome:
     """Run one cycle; one that does not come to rest is a difference, too."""
     try:
         if cycle.scenario:
             return run_scenario(cycle, grounds, folder)
         if cycle.part == "disks":
-            with small_disks(folder / "disks") as places, grounds_of(places) as own:
-                return run_cycle(cycle, own, folder)
+            return run_on_small_disk(cycle, folder)
         return run_cycle(cycle, grounds, folder)
     except Stuck as stuck:
         return Outcome(cycle, Verdict(differences=[str(stuck)]))

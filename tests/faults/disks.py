@@ -16,13 +16,11 @@ def can_mount() -> bool:
 
 
 @contextmanager
-def small_disks(folder: Path) -> Iterator[Path]:
-    """Mount a file system of 400 MB, and take it away again."""
+def small_disk(folder: Path) -> Iterator[None]:
+    """Mount a file system of 400 MB on a folder, and take it away again."""
     folder.mkdir(parents=True, exist_ok=True)
     subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={_SIZE}", "tmpfs", str(folder)], check=True)
     try:
-        servers = folder / "servers"
-        servers.mkdir()
-        yield servers
+        yield
     finally:
         subprocess.run(["umount", "--lazy", str(folder)], check=True)

@@ -190,6 +190,9 @@ def make_grounds(folder: Path, jars: dict[str, Path], java: Path) -> Grounds:
         http_port=free_port(),
         password=secrets.token_hex(8),
         jvm_options=_QUICK_START,
+        # As by default, and unlike on a developer's machine: a full disk would tear a log that grows, and Neo4j then
+        # refuses to start until somebody tells it to drop the torn end.
+        properties={"db.tx_log.preallocate": "true"},
     )
     return Grounds(kafka, neo4j)
 

@@ -3,9 +3,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from graph.decay import rank_key
-from graph.interest import interests, owned_items, touches, unresolved_items
+from graph.interest import ignored_items, interests, owned_items, touches, unresolved_items
 from graph.model import Interaction, Interest, Kind, Touch
 from graph.settings import GraphSettings, InterestSettings
+from graph.state import UserState, add_interaction, decode_state, encode_state
 from tests.unit.graph.recompute import DAY_MS, ExpectedInterest, distinct, expected_interests, left_standing
 from tests.unit.graph.scenarios import (
     CATEGORIES,
@@ -225,3 +226,31 @@ def test_touches_are_counts_and_latest_times_of_the_history() -> None:
 def test_owned_items_are_the_purchases_left_standing(life: list[Interaction]) -> None:
     owned = owned_items(Run().step(life, {}).state)
     assert owned == {i.item_id: i.occurred_at for i in left_standing(life) if i.kind is Kind.PURCHASE}
+
+
+def test_what_was_shown_in_vain_is_counted_decayed_and_forgiven() -> None:
+    """Only impressions of recommendations count; acting on the item forgives those before."""
+    day = 86_400_000
+    state = UserState()
+    events = [
+        Interaction("s1", Kind.IMPRESSION, "u", "a", 10 * day, recommendation_id="r"),
+        Interaction("s2", Kind.IMPRESSION, "u", "a", 8 * day, recommendation_id="r"),
+        Interaction("s3", Kind.IMPRESSION, "u", "b", 9 * day, recommendation_id="r"),
+        Interaction("s4", Kind.IMPRESSION, "u", "c", 9 * day),
+        Interaction("v1", Kind.VIEW, "u", "b", 10 * day),
+        Interaction("s5", Kind.IMPRESSION, "u", "b", 10 * day + 1, recommendation_id="r"),
+    ]
+    for event in reversed(events):
+        add_interaction(state, event, InterestSettings())
+    found = ignored_items(state, 2 * 86_400.0)
+    assert found.keys() == {"a", "b"}
+    assert found["a"] == pytest.approx(1.5, rel=1e-6)
+    assert found["b"] == pytest.approx(1.0)
+    for number in range(300):
+        add_interaction(
+            state,
+            Interaction(f"m{number}", Kind.IMPRESSION, "u", f"i{number}", 11 * day, recommendation_id="r"),
+            InterestSettings(),
+        )
+    assert len(state.shown) <= 100
+    assert decode_state(encode_state(state)).shown == state.shown

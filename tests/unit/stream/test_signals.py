@@ -54,12 +54,12 @@ def run(shop: SampleShop, topic: Topic, until: int) -> LapseFigures:
 def test_every_silence_is_said_once_whenever_one_looks(shop: SampleShop) -> None:
     """One look after another, at odd times, gives what a single one gives."""
     starts = AFTER - 10 * DAY_MS  # the last event is older
-    ends = AFTER + 100 * DAY_MS
+    ends = AFTER + 250 * DAY_MS
     whole, parts = Topic(), Topic()
     other = shop.fork()
     run(shop, whole, starts)
     run(shop, whole, ends)
-    for until in (starts, starts + 1, starts + 20 * DAY_MS, starts + 20 * DAY_MS, starts + 77 * DAY_MS, ends):
+    for until in (starts, starts + 1, starts + 20 * DAY_MS, starts + 20 * DAY_MS, starts + 177 * DAY_MS, ends):
         run(other, parts, until)
     other.close()
     keys = [(signal_key(signal), signal.version) for signal in parts.signals()]

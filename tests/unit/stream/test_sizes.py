@@ -4,7 +4,6 @@ import json
 from typing import Any
 
 import pytest
-from aiokafka.errors import MessageSizeTooLargeError
 
 from stream.bundles import decode_bundle
 from stream.deadletter import parse_dead_letter
@@ -105,9 +104,6 @@ async def test_a_category_that_leads_to_more_than_a_record_can_hold(settings: Se
         assert len(await users(pipeline)) == 900
 
 
-@pytest.mark.xfail(
-    strict=True, raises=MessageSizeTooLargeError, reason="interest does not cut its messages by delta_messages yet"
-)
 async def test_a_batch_of_long_categories(settings: Settings) -> None:
     async with running(settings, max_records=1_000) as pipeline:
         for n in range(1_500):
