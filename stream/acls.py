@@ -49,16 +49,15 @@ def _needed(client: Client, settings: Settings) -> Iterator[Acl]:
     elif client is Client.WORKER:
         read = (topics.interactions, topics.bundles, topics.transitions, topics.catalogue)
         followed = (topics.items, topics.associations)
+        written = (topics.bundles, topics.transitions, topics.dead_letters)
         published = (topics.recommendations, topics.popular, topics.signals)
-        written = (topics.bundles, topics.dead_letters, topics.transitions, *published)
         yield from (Acl("READ", "topic", name) for name in (*read, *followed))
-        yield from (Acl("WRITE", "topic", name) for name in (*written, *followed))
+        yield from (Acl("WRITE", "topic", name) for name in (*written, *followed, *published))
         yield from (Acl("READ", "group", f"{settings.kafka.group_prefix}-{role}") for role in ROLES)
     else:
         for operation in ("CREATE", "READ", "DESCRIBE_CONFIGS", "ALTER_CONFIGS"):
             yield from (Acl(operation, "topic", name) for name in every)
-        # replay sends events, rows and dead letters again; refresh asks through the internal topics;
-        # signals warns
+        # replay sends events, rows and dead letters again, refresh asks through the internal topics, signals warns
         sent = (topics.interactions, topics.catalogue, topics.bundles, topics.transitions, topics.signals)
         yield from (Acl("WRITE", "topic", name) for name in sent)
         # Never joined: librdkafka asks after the group of whoever reads, and check after intake's offsets.

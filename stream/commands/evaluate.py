@@ -1,5 +1,6 @@
 """``interestream evaluate``: how good the lists are, on a shop's own past or on a public data set."""
 
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -17,6 +18,9 @@ from stream.evaluation.report import Report
 from stream.evaluation.tables import tables
 from stream.evaluation.written_lists import write_lists
 from stream.event_files import EventFileError
+
+WIDTH = 180
+"""Of the tables where there is no terminal to ask."""
 
 Events = Annotated[
     list[Path],
@@ -91,7 +95,7 @@ def evaluate(
     if as_json:
         print_json(report.as_json() | {"plots": [str(path) for path in written]})
         return
-    console = Console()
+    console = Console() if sys.stdout.isatty() else Console(width=WIDTH)
     for table in tables(report):
         console.print(table)
     for path in written:

@@ -115,4 +115,6 @@ def _test(name: str, splits: Sequence[Split]) -> PlannedTest:
     if not splits or not len(splits[0].cases):
         raise CannotTest(f"{name}: the data holds no case: a history and something after it")
     earlier = tuple(split for split in splits[1:] if len(split.cases) and len(split.knowledge.log))
+    if not earlier:
+        raise CannotTest(f"{name}: the data holds no earlier test of the same kind to learn from")
     return PlannedTest(name, splits[0], earlier)

@@ -80,7 +80,7 @@ def lists_of(settings: Settings) -> dict[str, list[tuple[int, int]]]:
     consumer.assign([TopicPartition(topic, partition, 0) for partition in ends])
     found: defaultdict[str, list[tuple[int, int]]] = defaultdict(list)
     left = sum(ends.values())
-    while left:
+    while left > 0:  # more may come while we read
         for message in consumer.consume(500, timeout=5):
             record = json.loads(message.value() or b"{}")
             event_time = datetime.fromisoformat(record["event_time"])

@@ -79,7 +79,7 @@ class Actions:
             self.last_end = time.monotonic()
         while self.blows and self.blows[0].at <= seconds:
             blow = self.blows.pop(0)
-            if blow.deed is Deed.FREEZE and not self.crew.freeze(f"worker-{blow.target}", blow.seconds):
+            if self._comes_too_early(blow):
                 self._postpone(blow, seconds + _POSTPONED_SECONDS)
                 continue
             undone = self._strike(blow)
@@ -117,6 +117,14 @@ class Actions:
             for name in [name for name in self.crew.places if name.partition(":")[0] == blow.target]:
                 self.crew.dismiss(name)
         return None
+
+    def _comes_too_early(self, blow: Blow) -> bool:
+        """Freeze at once who can be frozen; who joins arrives before anybody else comes, and before it leaves."""
+        if blow.deed is Deed.FREEZE:
+            return not self.crew.freeze(f"worker-{blow.target}", blow.seconds)
+        if blow.deed is Deed.JOIN:
+            return self.crew.arriving()
+        return blow.deed is Deed.LEAVE and self.crew.arriving(blow.target)
 
     def _postpone(self, blow: Blow, at: float) -> None:
         self.blows = sorted([*self.blows, replace(blow, at=at)], key=lambda blow: blow.at)

@@ -147,11 +147,13 @@ def judge_control(grounds: Grounds, settings: Settings, feed: Feed) -> Verdict:
         rows, _, _ = driver.execute_query(
             "MATCH (u:User)-[t:TOUCHED]->(i:Item) RETURN u.userId, i.itemId, t.kind, t.count"
         )
-    found = {(user, item, kind): count for user, item, kind, count in rows}
+    found: Counter[tuple[str, str, str]] = Counter()
+    for user, item, kind, count in rows:  # two scripts that merge the same user at once may make two of them
+        found[user, item, kind] += count
     verdict.events = wanted.total()
     for cell, count in wanted.items():
-        verdict.lost += max(0, count - found.get(cell, 0))
-        verdict.doubled += max(0, found.get(cell, 0) - count)
+        verdict.lost += max(0, count - found[cell])
+        verdict.doubled += max(0, found[cell] - count)
     bad = {message.value for message in feed.places.values() if message.malformed}
     letters = read_all(settings, settings.topics.dead_letters)
     verdict.good_dead = sum(1 for _, value, _, _ in letters if value not in bad)

@@ -159,7 +159,7 @@ def _pauses(seed: int, number: int) -> Cycle:
     return Cycle("pauses", seed, number, workers=3, events=4000, blows=tuple(blows), lives=lives)
 
 
-_GUESTS = 21
+_GUESTS = 7
 
 
 def _rebalances(seed: int, number: int) -> Cycle:
@@ -177,7 +177,7 @@ def _rebalances(seed: int, number: int) -> Cycle:
         blows.append(Blow(round(at + stays, 2), Deed.LEAVE, f"guest-{guest}"))
         at += dice.uniform(9, 13)
     ordered = tuple(sorted(blows, key=lambda blow: blow.at))
-    return Cycle("rebalances", seed, number, workers=1, events=5000, blows=ordered)
+    return Cycle("rebalances", seed, number, workers=1, events=2500, blows=ordered)
 
 
 _HOUR, _DAY = 3600, 86_400
@@ -220,7 +220,7 @@ PARTS: dict[str, Part] = {
     "kills": Part(_kills, 10, 1),
     "servers": Part(_servers, 20, 1),
     "pauses": Part(_pauses, 10, 1),
-    "rebalances": Part(_rebalances, 5),
+    "rebalances": Part(_rebalances, 15),
     "clocks": Part(_clocks, 4),
     "disks": Part(_disks, 2),
     "topics": Part(_topics, len(SCENARIOS)),

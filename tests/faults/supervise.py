@@ -102,6 +102,18 @@ class Crew:
         self.ends["frozen"] += 1
         return True
 
+    def arriving(self, guest: str = "") -> bool:
+        """Tell whether this guest, or any, has not claimed yet: on a busy machine its modules take long to load."""
+        now = time.monotonic()
+        return any(
+            place.start_at is None
+            and now - place.started < _LONGEST_LIFE_SECONDS
+            and place.process.poll() is None
+            and _CLAIMED not in _new_text(place)
+            for place in self.places.values()
+            if place.name.startswith("guest-") and guest in ("", place.name.partition(":")[0])
+        )
+
     def dismiss(self, name: str) -> None:
         """Stop a worker in good order, and leave its place empty. Its exit code must be 0."""
         place = self.places.pop(name)

@@ -62,6 +62,21 @@ def test_a_freeze_that_finds_its_worker_frozen_comes_when_it_has_woken(crew: Cre
     assert crew.ends["frozen"] == actions.done["freeze"] == 2
 
 
+def test_a_guest_leaves_only_after_it_has_arrived(crew: Crew) -> None:
+    blows = [
+        Blow(1.0, Deed.JOIN, "guest-0:interest"),
+        Blow(2.0, Deed.LEAVE, "guest-0"),
+        Blow(2.5, Deed.JOIN, "guest-1"),
+    ]
+    actions = Actions(cast("Grounds", None), crew, None, blows)
+    actions.advance(3.0)
+    assert actions.done == {"join guest": 1}
+    crew.places["guest-0:interest"].log.write_text('{"event": "claimed", "partitions": [1]}\n')
+    actions.advance(6.0)
+    assert actions.done == {"join guest": 2, "leave guest": 1}
+    assert crew.places.keys() == {"worker-0", "guest-1"}
+
+
 @pytest.mark.skipif(library() is None, reason="libfaketime is not installed: CLOCKS ARE NOT TESTED")
 def test_a_wrong_clock_is_wrong_by_as_much_as_was_asked_for() -> None:
     command = [sys.executable, "-c", "import time; print(time.time(), time.monotonic())"]

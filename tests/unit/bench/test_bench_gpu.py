@@ -1,5 +1,6 @@
 """What `make bench-gpu` does is tried on the CPU; that it does nothing without a GPU, too."""
 
+import itertools
 from pathlib import Path
 
 import numpy as np
@@ -82,11 +83,16 @@ def test_titles_are_checked_and_timed() -> None:
     assert row.rate > 0
 
 
-def test_the_rate_is_that_of_the_calls() -> None:
-    done = []
-    row = time_calls("x", CPU, "CPU", 7, 10, lambda: done.append(np.linalg.svd(np.ones((60, 60)))), 0.05)
-    assert len(done) >= 8
-    assert row.rate == pytest.approx(10 / (row.p50_ms / 1000), rel=0.9)
+def test_the_rate_is_that_of_the_calls(monkeypatch: pytest.MonkeyPatch) -> None:
+    hundredths, cpu = itertools.count(), itertools.count()
+    monkeypatch.setattr("tests.bench.gpu_timing.time.perf_counter", lambda: next(hundredths) / 100)
+    monkeypatch.setattr("tests.bench.gpu_timing.time.process_time", lambda: next(cpu) / 200)
+    done: list[None] = []
+    row = time_calls("x", CPU, "CPU", 7, 10, lambda: done.append(None), 0.05)
+    assert len(done) == 3 + 5 + 5  # to warm up, timed, watched
+    assert row.rate == pytest.approx(1000)
+    assert row.p50_ms == pytest.approx(10)
+    assert row.busy == pytest.approx(0.5)
 
 
 def test_the_workload_is_the_same_every_time() -> None:

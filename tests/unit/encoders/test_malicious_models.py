@@ -17,12 +17,16 @@ from encoders.base import KIND_CODES, EncoderError
 from encoders.card import Card, card_path, write_weights
 from encoders.categories import FORMAT as CATEGORIES_FORMAT
 from encoders.categories import CategoriesCard
+from encoders.deltas import FORMAT as DELTAS_FORMAT
+from encoders.deltas import DeltasCard, ItemDeltas
 from encoders.factory import load_categories, load_projection, load_text_encoder, load_user
 from encoders.hashing import HashingTextEncoder
+from encoders.heads import FORMAT as HEADS_FORMAT
+from encoders.heads import Heads, HeadsCard
 from encoders.projection import FORMAT as PROJECTION_FORMAT
 from encoders.projection import ProjectionCard
 from encoders.settings import EncoderSettings, TextEncoderName
-from encoders.user.decay import DecayNetwork
+from encoders.user.decay import FORMAT as DECAY_FORMAT
 from encoders.user.network import UserCard
 
 JSON_FILES = ("config.json", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json")
@@ -172,13 +176,14 @@ HASHING = HashingTextEncoder()
 LOADED: dict[str, tuple[Card, Callable[[Path], object]]] = {
     "user": (
         UserCard(
-            format=DecayNetwork.format,
-            item_projection=load_projection(HASHING).name,
-            half_lives_seconds=[1.0],
-            kind_codes=dict(KIND_CODES),
-            hidden=1,
+            format=DECAY_FORMAT, item_projection="identity", half_lives_seconds=[0.0], kind_codes=dict(KIND_CODES)
         ),
-        lambda file: load_user(EncoderSettings(text=TextEncoderName.HASHING, user_model_dir=file.parent), HASHING),
+        lambda file: load_user(EncoderSettings(user_model_dir=file.parent), HASHING),
+    ),
+    "heads": (HeadsCard(format=HEADS_FORMAT), Heads.load),
+    "deltas": (
+        DeltasCard(format=DELTAS_FORMAT, item_projection="identity", items=["i"]),
+        lambda file: ItemDeltas.load(file, "identity"),
     ),
     "projection": (
         ProjectionCard(format=PROJECTION_FORMAT, text_model=HASHING.model, text_dimensions=HASHING.dimensions),

@@ -25,12 +25,17 @@ def test_a_worker_cannot_make_up_what_it_reads_nor_read_what_it_writes_for_other
     for topic in (TOPICS.interactions, TOPICS.catalogue):
         assert ("READ", topic) in granted
         assert ("WRITE", topic) not in granted
-    for topic in (TOPICS.recommendations, TOPICS.dead_letters):
+    for topic in (TOPICS.recommendations, TOPICS.popular, TOPICS.signals, TOPICS.dead_letters):
         assert ("WRITE", topic) in granted
         assert ("READ", topic) not in granted
     for topic in (topic.name for topic in TOPICS.table() if topic.internal):
         assert {("READ", topic), ("WRITE", topic)} <= granted
     assert {operation for operation, _ in granted} == {"READ", "WRITE"}
+
+
+def test_every_topic_has_a_writer_and_a_reader() -> None:
+    granted = {(acl.operation, acl.name) for client in Client for acl in acls(client, Settings())}
+    assert {(op, topic.name) for topic in TOPICS.table() for op in ("READ", "WRITE")} <= granted
 
 
 def test_a_worker_joins_the_groups_of_its_roles_and_no_other() -> None:
@@ -48,7 +53,7 @@ def test_a_worker_joins_the_groups_of_its_roles_and_no_other() -> None:
         (Client.SUBSCRIBER, {("READ", name) for name in (TOPICS.recommendations, TOPICS.popular, TOPICS.signals)}),
     ],
 )
-def test_the_others_have_no_other_right(client: Client, only: set[tuple[str, str]]) -> None:
+def test_the_others_read_or_write_what_is_theirs(client: Client, only: set[tuple[str, str]]) -> None:
     assert rights(client) == only
 
 

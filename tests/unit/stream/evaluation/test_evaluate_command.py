@@ -170,3 +170,21 @@ def test_a_shop_with_nothing_to_test_says_so(tmp_path: Path, protocol: str) -> N
     ended = CliRunner().invoke(app, ["--events", str(events), "--protocol", protocol])
     assert ended.exit_code == 1
     assert "holds no case" in ended.stderr or "too short" in ended.stderr
+
+
+def test_a_shop_with_nothing_to_learn_from_says_so(tmp_path: Path) -> None:
+    events = tmp_path / "events.csv"
+    events.write_text("user_id,item_id,type,ts_ms\nu,a,view,1\nu,b,view,2\nv,a,view,1\nv,c,view,3\n")
+    ended = CliRunner().invoke(app, ["--events", str(events), "--protocol", "leave-one-out"])
+    assert ended.exit_code == 1
+    assert "no earlier test" in ended.stderr
+
+
+def test_the_smallest_shop_that_can_be_learned_from_is_ranked(tmp_path: Path) -> None:
+    events = tmp_path / "events.csv"
+    events.write_text(
+        "user_id,item_id,type,ts_ms\n" + "".join(f"u,i{at},view,{at}\nv,i{at},view,{at}\n" for at in range(4))
+    )
+    ended = CliRunner().invoke(app, ["--events", str(events), "--protocol", "leave-one-out", "--json"])
+    assert ended.exit_code == 0, ended.output
+    assert json.loads(ended.stdout.splitlines()[-1])["sections"]["leave-one-out"]["cases"] == 2
