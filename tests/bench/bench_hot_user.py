@@ -5,8 +5,9 @@
 Open loop: events leave by a fixed schedule, whatever the worker does. An event's latency runs from the moment at which
 it was to be sent to the timestamp of the first list that counts it. Phases take turns, even and hot, hot and even, with
 one worker each, on the same servers. In the hot phase every fifth event is one user's, and the others' events are as
-many as before. The first seconds of a phase warm up and are left out; the generator's own lateness is told, and a phase
-in which it was more than 100 ms late (99th percentile) is void. Prints one line per phase and a JSON object last.
+many as before. A phase before all others warms up the servers and is left out, as are each phase's first seconds. The
+generator's own lateness is told, and a phase in which it was more than 100 ms late (99th percentile) is void.
+Prints one line per phase and a JSON object last.
 """
 
 import argparse
@@ -135,6 +136,8 @@ def measure(
     """Run both kinds of phases by turns."""
     found: dict[bool, list[dict[str, float]]] = {False: [], True: []}
     order = [hot for n in range(rounds) for hot in ((False, True) if n % 2 == 0 else (True, False))]
+    with fresh_topics(kafka, neo4j, PARTITIONS) as settings:  # Neo4j's first half minute is its compilers'
+        run_phase(settings, folder, rate, seconds, hot=False, phase=len(order))
     void = 0
     for phase, hot in enumerate(order):
         with fresh_topics(kafka, neo4j, PARTITIONS) as settings:
