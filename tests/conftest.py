@@ -4,6 +4,7 @@ A suite that asks for ``neo4j_server`` alone starts Neo4j alone. Without Java or
 summary says so in capitals; where ``CI`` is set they fail instead.
 """
 
+import logging
 import os
 import secrets
 import shutil
@@ -57,6 +58,15 @@ def not_tested(config: pytest.Config, reason: str) -> NoReturn:
         pytest.fail(reason, pytrace=False)
     config.stash[_NOT_TESTED] = {*config.stash.setdefault(_NOT_TESTED, ()), reason}
     pytest.skip(reason)
+
+
+@pytest.fixture(autouse=True)
+def _level_of_logs_as_before() -> Iterator[None]:
+    """A command that runs inside a test sets the level that its settings name, for the whole process."""
+    root = logging.getLogger()
+    level = root.level
+    yield
+    root.setLevel(level)
 
 
 @pytest.fixture(scope="session")
