@@ -34,10 +34,12 @@ from stream.publisher import Outgoing
 
 log = logging.getLogger(__name__)
 
-_REST_PER_FLUSH = 3.0
-"""A flush is followed by this many times its own duration without one: under load it takes a quarter of the time."""
+_REST_PER_FLUSH = 9.0
+"""A flush is followed by this many times its own duration without one: under load it takes a tenth of the time."""
 _MOST_INTERVALS = 10.0
 """Such a pause never lasts longer than so many of the level's intervals."""
+_PAUSE_SECONDS = 5.0
+"""When no delta comes for so long, longer than a micro-batch takes, what is pending is written at once."""
 _REST_SECONDS = 2.0
 _SWEEP_SECONDS = 30.0
 """Confidence and lift of edges follow the totals: after so long without a delta, or at the latest after so long."""
@@ -67,7 +69,7 @@ class AssociationAgent(LedgeredAgent):
         self._seen: dict[int, dict[str, int]] = {}
         self._read: dict[int, int] = {}
         self._flush_at = {level: time.monotonic() + self._interval(level) for level in Level}
-        self._last_delta = time.monotonic()
+        self._last_delta = self._last_record = time.monotonic()
         self._swept_changes, self._swept_at = -1, time.monotonic()
         self._edges.clear()
         self._popular.clear()
@@ -77,7 +79,8 @@ class AssociationAgent(LedgeredAgent):
         """Take in deltas; write what is due. Returns the ledgers' offsets: they move with the item flush."""
         asked = self._take(records)
         now = time.monotonic()
-        if asked or now >= self._flush_at[Level.ITEM]:
+        paused = now - self._last_record > _PAUSE_SECONDS
+        if asked or paused or now >= self._flush_at[Level.ITEM]:
             await self._flush(Level.CATEGORY)
             await self._flush(Level.ITEM)
         elif now >= self._flush_at[Level.CATEGORY]:
@@ -101,6 +104,7 @@ class AssociationAgent(LedgeredAgent):
         asked = False
         for partition, batch in records.items():
             seen = self._seen.setdefault(partition, dict(self.sources[partition]))
+            self._last_record = time.monotonic()
             for record in batch:
                 if record.offset < self._read.get(partition, -1):
                     continue

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 from neo4j import Driver, GraphDatabase
 
 from stream.admin import apply_topics
@@ -148,8 +148,13 @@ def behind(rig: Rig, log: Log, driver: Driver) -> Mapping[str, int]:
 def wait_until_applied(rig: Rig, log: Log, running: Iterable[subprocess.Popen[bytes]], seconds: float) -> None:
     """Return when nothing is behind. Raises TimeoutError, or RuntimeError when a process ended."""
     deadline = time.monotonic() + seconds
+    left: Mapping[str, int] = {"unknown": 1}
     with rig.driver() as driver:
-        while any((left := behind(rig, log, driver)).values()):
+        while any(left.values()):
+            try:
+                left = behind(rig, log, driver)
+            except KafkaException as error:  # a group's coordinator takes a moment after the first question
+                left = {str(error): 1}
             if any(child.poll() is not None for child in running):
                 raise RuntimeError("a worker ended; see its log")
             if time.monotonic() > deadline:
