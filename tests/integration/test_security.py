@@ -292,11 +292,11 @@ def test_what_is_not_granted_is_denied(secured: Secured, deed: str) -> None:
 
 def test_what_is_granted_is_done_by_the_same_means(secured: Secured) -> None:
     """The means of the denials work: it is the rights that are missing."""
-    settings, topics = secured.settings(ADMIN), secured.topics
-    write(settings, topics.dead_letters)
-    read(settings, topics.dead_letters)
-    join(settings, topics.dead_letters, "payments")
+    settings = secured.settings(ADMIN)
     administrate(settings, lambda admin: admin.create_topics([NewTopic("x", 1)]))
+    write(settings, "x")
+    read(settings, "x")
+    join(settings, "x", "payments")
     administrate(settings, lambda admin: admin.incremental_alter_configs([_config("x", "1", "TOPIC", "retention.ms")]))
     administrate(settings, lambda admin: admin.delete_topics(["x"]))
 
