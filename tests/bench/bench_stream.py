@@ -146,7 +146,7 @@ def stop(workers: Iterable[subprocess.Popen[bytes]]) -> None:
 def main() -> None:
     """Read the options, measure, print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--events", type=int, default=50_000)
+    parser.add_argument("--events", type=int, default=100_000)
     parser.add_argument("--users", type=int, default=5_000)
     parser.add_argument("--items", type=int, default=2_000)
     parser.add_argument("--partitions", type=int, default=8)
