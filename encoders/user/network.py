@@ -1,5 +1,6 @@
 """What the user encoders share: the order of a history, the way to the device and back, the file of the weights."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from pathlib import Path
 from typing import Self
@@ -41,28 +42,28 @@ class UserCard(Card, kw_only=True):
     dimensions: int = ITEM_DIMENSIONS
 
 
-class UserNetwork(nn.Module):
+class UserNetwork(nn.Module, ABC):
     """The parameters of one kind of user encoder. Subclasses say ``kind`` and ``format`` and implement ``forward``."""
 
     kind: str
     format: str
 
+    @abstractmethod
     def forward(self, vectors: Tensor, kinds: Tensor, ages: Tensor, known: Tensor) -> Tensor:
         """Return (B, d), not normalised; zero for a user without any known position.
 
         vectors: (B, N, d); kinds: (B, N) codes; ages: (B, N) seconds, descending; known: (B, N) bool, whether the
         position counts: those that do are the last ones.
         """
-        raise NotImplementedError
 
+    @abstractmethod
     def describe(self, card: UserCard) -> UserCard:
         """Return the card with what :meth:`of` needs to build this network again."""
-        raise NotImplementedError
 
     @classmethod
+    @abstractmethod
     def of(cls, card: UserCard) -> Self:
         """Build the network that a card describes, with fresh parameters. Raises EncoderError."""
-        raise NotImplementedError
 
 
 def arranged(batch: HistoryBatch, present: np.ndarray) -> tuple[IntArray, IntArray, FloatArray, np.ndarray]:

@@ -32,7 +32,8 @@ _PORTS: dict[str, tuple[str, int | None]] = {
     "http": (NEO4J, 7474),
 }
 
-_ONE_COLLECTOR = ("-XX:+UseSerialGC",)
+NEO4J_JVM = ("-XX:+UseSerialGC",)
+KAFKA_JVM = (*NEO4J_JVM, "-XX:TieredStopAtLevel=1")
 """Servers on one machine with the workers, small heaps: collecting beside the work costs processors that are not there.
 
 The broker, which hands bytes on, is not worth a second compiler either (TieredStopAtLevel): a third of its time.
@@ -181,7 +182,7 @@ def _make(folder: Path, state: State, running: set[str], progress: Progress) -> 
         java,
         port=state.ports["kafka"],
         controller_port=state.ports["controller"],
-        jvm_options=(*_ONE_COLLECTOR, "-XX:TieredStopAtLevel=1"),
+        jvm_options=KAFKA_JVM,
         identity=state.processes.get(KAFKA),
     )
     neo4j = Neo4jServer(
@@ -191,7 +192,7 @@ def _make(folder: Path, state: State, running: set[str], progress: Progress) -> 
         bolt_port=state.ports["bolt"],
         http_port=state.ports["http"],
         password=password(folder),
-        jvm_options=_ONE_COLLECTOR,
+        jvm_options=NEO4J_JVM,
         identity=state.processes.get(NEO4J),
     )
     return kafka, neo4j

@@ -24,6 +24,7 @@ from collections.abc import Iterable
 from contextlib import ExitStack
 from pathlib import Path
 
+from encoders.settings import TextEncoderName
 from tests.bench.latency import measure
 from tests.bench.rig import Log, Rig, cpu_seconds, ledgers, process, rig, wait_until_applied
 from tests.integration.shop import Shop, make_shop
@@ -107,7 +108,7 @@ def run(options: argparse.Namespace, folder: Path) -> dict[str, object]:
     shop = make_shop(options.seed, options.events, options.users, options.items, 60, now=time.time_ns() // 1_000_000)
     users = sorted({event["user_id"] for event in shop.good})
     items = [row["item_id"] for row in shop.rows]
-    with rig(folder / "servers", options.partitions, options.text) as ground, ExitStack() as stack:
+    with rig(options.partitions, TextEncoderName(options.text)) as ground, ExitStack() as stack:
         log, topics = Log(ground.settings), ground.settings.topics
         say(f"{len(users):,} users, {len(items):,} items, {len(shop.messages):,} messages")
         log.produce(topics.catalogue, shop.catalogue())
@@ -156,7 +157,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=60.0, help="how long; 0: no latency (60)")
     parser.add_argument("--no-baseline", dest="baseline", action="store_false")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--folder", type=Path, help="keep servers' data and logs here; default: a temporary folder")
+    parser.add_argument("--folder", type=Path, help="keep the workers' logs here; default: nowhere")
     options = parser.parse_args()
     folder = options.folder or Path(tempfile.mkdtemp(prefix="interestream-bench-"))
     folder.mkdir(parents=True, exist_ok=True)

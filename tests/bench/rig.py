@@ -1,4 +1,4 @@
-"""The real servers, workers and clocks of a benchmark: a data folder of its own, settings, processor time."""
+"""The real servers, workers and clocks of a benchmark: settings, processor time."""
 
 import os
 import subprocess
@@ -12,11 +12,12 @@ from pathlib import Path
 from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 from neo4j import Driver, GraphDatabase
 
-from stream.admin import apply_topics
+from encoders.settings import TextEncoderName
 from stream.kafka_config import confluent_config
-from stream.servers.local import Endpoints, WantedPorts, start_servers, stop_servers
-from stream.servers.state import read_state
+from stream.servers.kafka import KafkaServer
+from stream.servers.neo4j import Neo4jServer
 from stream.settings import Settings
+from tests.bench.servers import fresh_topics, servers
 from tests.integration.workers import environment
 
 _TICKS = os.sysconf("SC_CLK_TCK")
@@ -26,18 +27,19 @@ _TICKS = os.sysconf("SC_CLK_TCK")
 class Rig:
     """Servers that run, and the settings that reach them."""
 
-    folder: Path
-    endpoints: Endpoints
+    kafka: KafkaServer
+    neo4j: Neo4jServer
     settings: Settings
 
     def pids(self) -> dict[str, int]:
         """Return the servers' process ids by name."""
-        return {name: identity.pid for name, identity in read_state(self.folder).processes.items()}
+        found = {"kafka": self.kafka.pid, "neo4j": self.neo4j.pid}
+        return {name: pid for name, pid in found.items() if pid is not None}
 
     def driver(self) -> Driver:
         """Connect to the graph."""
-        auth = (self.endpoints.neo4j_user, self.endpoints.neo4j_password)
-        return GraphDatabase.driver(self.endpoints.neo4j_uri, auth=auth, notifications_min_severity="OFF")
+        auth = (self.neo4j.user, self.neo4j.password)
+        return GraphDatabase.driver(self.neo4j.uri, auth=auth, notifications_min_severity="OFF")
 
     def empty_graph(self) -> None:
         """Delete every node."""
@@ -46,22 +48,10 @@ class Rig:
 
 
 @contextmanager
-def rig(folder: Path, partitions: int, text: str) -> Iterator[Rig]:
-    """Start servers in an empty folder, with the product's settings but for the partitions and the text model."""
-    endpoints = start_servers(folder, WantedPorts(), lambda title: lambda count, name: None).endpoints
-    try:
-        settings = Settings.model_validate(
-            {
-                "kafka": {"bootstrap_servers": endpoints.bootstrap_servers},
-                "neo4j": {"uri": endpoints.neo4j_uri, "password": endpoints.neo4j_password},
-                "topics": {"partitions": partitions},
-                "encoder": {"text": text},
-            }
-        )
-        apply_topics(settings)
-        yield Rig(folder.resolve(), endpoints, settings)
-    finally:
-        stop_servers(folder)
+def rig(partitions: int, text: TextEncoderName) -> Iterator[Rig]:
+    """Start servers, with the product's settings but for the partitions and the text model."""
+    with servers() as (kafka, neo4j, _), fresh_topics(kafka, neo4j, partitions, text) as settings:
+        yield Rig(kafka, neo4j, settings)
 
 
 @contextmanager

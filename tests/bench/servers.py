@@ -13,6 +13,7 @@ from pydantic import SecretStr
 from encoders.settings import EncoderSettings, TextEncoderName
 from stream.admin import admin_client, apply_topics
 from stream.servers.kafka import KafkaServer
+from stream.servers.local import KAFKA_JVM, NEO4J_JVM
 from stream.servers.maven import fetch_jars, jar_cache
 from stream.servers.neo4j import Neo4jServer
 from stream.servers.ports import free_port
@@ -24,11 +25,16 @@ from stream.topics import TopicSettings
 
 @contextmanager
 def servers() -> Iterator[tuple[KafkaServer, Neo4jServer, Path]]:
-    """Start both from their jars in a temporary folder; end them and throw the folder away."""
+    """Start both as `interestream up` does, in a temporary folder; end them and throw the folder away."""
     folder = Path(tempfile.mkdtemp(prefix="interestream-bench-"))
     java = find_java()
     kafka = KafkaServer(
-        folder / "kafka", fetch_jars(pom("kafka"), jar_cache()), java, port=free_port(), controller_port=free_port()
+        folder / "kafka",
+        fetch_jars(pom("kafka"), jar_cache()),
+        java,
+        port=free_port(),
+        controller_port=free_port(),
+        jvm_options=KAFKA_JVM,
     )
     neo4j = Neo4jServer(
         folder / "neo4j",
@@ -37,6 +43,7 @@ def servers() -> Iterator[tuple[KafkaServer, Neo4jServer, Path]]:
         bolt_port=free_port(),
         http_port=free_port(),
         password=secrets.token_hex(8),
+        jvm_options=NEO4J_JVM,
     )
     try:
         for server in (kafka, neo4j):
@@ -51,7 +58,9 @@ def servers() -> Iterator[tuple[KafkaServer, Neo4jServer, Path]]:
 
 
 @contextmanager
-def fresh_topics(kafka: KafkaServer, neo4j: Neo4jServer, partitions: int) -> Iterator[Settings]:
+def fresh_topics(
+    kafka: KafkaServer, neo4j: Neo4jServer, partitions: int, text: TextEncoderName = TextEncoderName.HASHING
+) -> Iterator[Settings]:
     """Create topics under names of their own; delete them afterwards. The graph is shared: give users new names."""
     prefix = f"bench-{secrets.token_hex(4)}"
     names = {
@@ -63,7 +72,7 @@ def fresh_topics(kafka: KafkaServer, neo4j: Neo4jServer, partitions: int) -> Ite
         kafka=KafkaSettings(bootstrap_servers=kafka.bootstrap_servers, group_prefix=prefix),
         neo4j=Neo4jSettings(uri=neo4j.uri, user=neo4j.user, password=SecretStr(neo4j.password)),
         topics=TopicSettings(partitions=partitions, **names),
-        encoder=EncoderSettings(text=TextEncoderName.HASHING),
+        encoder=EncoderSettings(text=text),
     )
     apply_topics(settings)
     try:
