@@ -144,6 +144,8 @@ class Neo4jGraphStore:
         edge_rows = neo4j_rows.edge_rows(users)
 
         async def write(transaction: AsyncManagedTransaction) -> None:
+            if not users:  # the ledgers alone: nothing to wait for
+                return
             await run(transaction, queries.WRITE_USERS, users=user_rows)
             await run(transaction, queries.TAKE_PEN)
             categories, items = neo4j_rows.missing_targets(await run(transaction, queries.DRAW_EDGES, users=edge_rows))

@@ -1,8 +1,8 @@
 """Faust's batch path: whole record batches to one agent per role, and commits of nothing but what was applied.
 
 Faust's own stream costs 85-103 microseconds of CPU per event and may commit past events in flight (ADR-0002). Here
-the consumer hands ``{partition: [record]}`` to the agent over a queue of two batches; Faust keeps the group, the
-assignor, the worker, the agent and its supervisor. Overrides private methods of the exactly pinned release:
+the consumer hands ``{partition: [record]}`` to the agent, all that has gathered while it was at work; Faust keeps the
+group, the assignor, the worker, the agent and its supervisor. Overrides private methods of the exactly pinned release:
 tests/contract/test_batchpath_contract.py fails when their shape changes.
 """
 
@@ -10,12 +10,11 @@ import asyncio
 import logging
 import os
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
 import faust
-from aiokafka import ConsumerRecord
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 from mode.supervisors import CrashingSupervisor
@@ -23,19 +22,20 @@ from mode.supervisors import CrashingSupervisor
 from graph.failpoints import failpoint
 from graph.store import Refused
 from stream.committed import committed_of_topic, name_topic_in_commits
+from stream.intray import Intray, Records
 from stream.kafka_config import faust_credentials
 from stream.preflight import TopicsMadeAgain
 from stream.settings import Settings
 
-log = logging.getLogger(__name__)
+__all__ = ["BatchApp", "BatchHandler", "Records", "arm_exit", "set_last_resort"]
 
-Records = Mapping[int, Sequence[ConsumerRecord]]
-"""Records by partition, ascending offsets, of the handler's one topic."""
+log = logging.getLogger(__name__)
 
 _TICK_SECONDS = 0.2
 _FULL_SECONDS = 0.005
 _EXIT_SECONDS = 5.0
 _MAX_POLL_SECONDS = 1000.0
+_MOST_RECORDS = 4000  # of one poll: what intake reads at once, the others' records hold hundreds of interactions each
 
 
 class LedgerPastLogEnd(Refused):
@@ -61,6 +61,12 @@ class BatchHandler(Protocol):
 
     async def apply(self, records: Records) -> Mapping[int, int]:
         """Handle a batch (an empty one is a tick); return the next offset per partition that is fully applied."""
+
+    def hurry(self) -> None:
+        """Learn that others wait for the end of the batch in hand: apply no more of it than is begun."""
+
+    async def released(self) -> None:
+        """Leave everything settled, after the last batch: others may take over, or the process is about to end."""
 
     def started_late(self, partition: int, expected: int, start: int) -> None:
         """Learn that records from ``expected`` up to ``start`` are gone: retention was shorter than our absence."""
@@ -133,8 +139,7 @@ class BatchConsumer(driver.Consumer):
         """Let nothing through that was fetched until now, and fetch nothing until the next seek."""
         self.epoch += 1
         self._sought = False
-        while not self.app.batches.empty():
-            self.app.batches.get_nowait()
+        self.app.intray.clear()
 
     async def _seek_to_group(self, assignment: set[TP]) -> Mapping[TP, int]:
         """Seek to the group's offsets, or to the log's start where it has none of this topic."""
@@ -180,13 +185,13 @@ class BatchConsumer(driver.Consumer):
                 raise
 
     async def _hand_over(self, fetcher: Any) -> None:
-        queue, linger = self.app.batches, self.app.linger_seconds
+        intray, linger = self.app.intray, self.app.linger_seconds
         limit = self.app.conf.broker_max_poll_records or 1000
         while not (self.should_stop or fetcher.should_stop):
             if not self.flow_active:
                 await self.wait(self.can_resume_flow)
                 continue
-            if queue.full():
+            if intray.full:
                 await asyncio.sleep(_FULL_SECONDS)
                 continue
             async with self._fetching:
@@ -200,8 +205,8 @@ class BatchConsumer(driver.Consumer):
             records = {tp.partition: batch for tp, batch in (fetched or {}).items() if batch}
             if records:
                 failpoint("after_poll")
-            if epoch == self.epoch:
-                queue.put_nowait((epoch, records))
+            if active and epoch == self.epoch:  # not even a tick while others may be about to take over
+                intray.put(records)
             if 0 < sum(map(len, records.values())) < limit:
                 await asyncio.sleep(linger)  # let a micro-batch gather
 
@@ -214,8 +219,10 @@ class BatchConsumer(driver.Consumer):
     async def wait_empty(self) -> None:
         """Before a revoke and on stop: forget what waits, let the running transaction end, commit what it applied."""
         self._close()
+        self.app.handler.hurry()
         await self.idle.wait()
         failpoint("on_revoke")
+        await self.app.handler.released()
         await self.commit_and_end_transactions()
 
 
@@ -250,7 +257,7 @@ class BatchApp(faust.App):
             broker_heartbeat_interval=kafka.session_timeout_seconds / 5,
             broker_rebalance_timeout=kafka.rebalance_timeout_seconds,
             broker_request_timeout=max(30.0, kafka.session_timeout_seconds * 2),
-            broker_max_poll_records=settings.worker.max_batch_events,
+            broker_max_poll_records=min(settings.worker.max_batch_events, _MOST_RECORDS),
             # Nothing is fetched while a batch waits for a server: that is no reason to leave the group.
             broker_max_poll_interval=max(_MAX_POLL_SECONDS, 2 * settings.worker.patience_seconds),
             consumer_auto_offset_reset="earliest",
@@ -266,10 +273,10 @@ class BatchApp(faust.App):
         # We alone produce these, without transactions, and they are not compacted: their offsets have no holes.
         self.without_holes = {topic.name for topic in settings.topics.table() if topic.internal and topic.retention_ms}
         self.linger_seconds = settings.worker.linger_seconds
-        self.batches: asyncio.Queue[tuple[int, Records]] = asyncio.Queue(maxsize=2)
+        self.intray = Intray(self.conf.broker_max_poll_records or _MOST_RECORDS)
         self.expected: dict[int, int] = {}
         self.topics.add(self.topic(handler.topic, key_type=bytes, value_type=bytes, value_serializer="raw"))
-        # The agent reads our queue and not its channel: that one copies what it gets into buffers out of our reach.
+        # The agent reads our intray and not its channel: that one copies what it gets into buffers out of our reach.
         self.agent(self.channel(maxsize=1), name=f"{role}.batches", supervisor_strategy=CrashingSupervisor)(
             self._consume
         )
@@ -287,9 +294,7 @@ class BatchApp(faust.App):
         consumer = self.consumer
         try:
             while not self.should_stop:
-                epoch, records = await self.batches.get()
-                if epoch != consumer.epoch:
-                    continue  # fetched before a rebalance; the seek to the ledger brings it again
+                records = await self.intray.take()
                 consumer.idle.clear()
                 try:
                     self._mind_gaps(records)

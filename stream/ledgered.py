@@ -15,7 +15,17 @@ from typing import TypeVar
 import msgspec
 
 from graph.failpoints import failpoint
-from graph.store import Fenced, GraphStore, LedgerCommit, LedgerEntry, LedgerMove, Refused, StaleLedger, Unavailable
+from graph.store import (
+    Fenced,
+    GraphStore,
+    LedgerCommit,
+    LedgerEntry,
+    LedgerMove,
+    Refused,
+    StaleLedger,
+    StoreError,
+    Unavailable,
+)
 from stream.absence import Absence
 from stream.batchpath import Records
 from stream.metrics import Metrics
@@ -30,6 +40,7 @@ _TOPIC_MARK = "@"
 _RETRY_SECONDS = 0.5
 _FRESH_COMMIT_SECONDS = 1.0
 _MIND_SECONDS = 15.0
+_RELEASE_SECONDS = 5.0
 
 
 class Outbox(msgspec.Struct, frozen=True, array_like=True):
@@ -113,6 +124,8 @@ class LedgeredAgent(ABC):
         self._owners: dict[str, str] = {}
         self._unsent: dict[int, Outbox] = {}
         self._late_copies: list[tuple[float, dict[int, Outbox]]] = []
+        self.hurried = False
+        self._settled = False
         self._committed_at = self._minded_at = 0.0
         self._absence = Absence("store", log)
 
@@ -131,11 +144,14 @@ class LedgeredAgent(ABC):
 
     async def apply(self, records: Records) -> Mapping[int, int]:
         """Publish what a former owner left, then handle the batch; compute it anew when the ledger had moved."""
+        self.hurried = self._settled = False
         while True:
             try:
                 await self._mind_ledgers()
                 await self._empty_outboxes()
-                return await self.handle(self._not_applied(records))
+                applied = await self.handle(self._not_applied(records))
+                self._settled = True
+                return applied
             except StaleLedger as error:
                 if not self.reloads_in_place:
                     raise
@@ -144,6 +160,30 @@ class LedgeredAgent(ABC):
                 await self.claim(frozenset(self.ledgers))
                 if any(entry.applied < before[p] for p, entry in self.ledgers.items()):
                     raise  # an older graph was restored: what it lacks was read long ago, and is not in hand
+
+    def hurry(self) -> None:
+        """Note that the batch in hand should end soon."""
+        self.hurried = True
+
+    async def released(self) -> None:
+        """Say in the ledgers that all is published, so that the next owner need not publish it again.
+
+        Only a courtesy: it never waits for a server, and never fails.
+        """
+        boxes = {p: decode_outbox(entry.outbox) for p, entry in self.ledgers.items()}
+        left: dict[int, Outbox] = {p: box for _, late in self._late_copies for p, box in late.items()}
+        settled = {p: left.get(p, Outbox()) for p, box in boxes.items() if box != left.get(p, Outbox())}
+        if not (self._settled and settled):
+            return
+        moves = {p: (self.ledgers[p].applied, self.sources[p], box) for p, box in settled.items()}
+        commit = self._ledger_commit(moves)
+        try:
+            async with asyncio.timeout(_RELEASE_SECONDS):
+                await self.store.apply_users(commit, [])
+        except (StoreError, TimeoutError) as error:
+            log.info("not_settled", extra={"role": self.role, "error": str(error)})
+        else:
+            self._note(commit)
 
     def started_late(self, partition: int, expected: int, start: int) -> None:
         """Say loudly that the broker deleted records unread."""
@@ -174,6 +214,7 @@ class LedgeredAgent(ABC):
         owners = {self.ledger_key(p): uuid.uuid4().hex for p in sorted(partitions)}
         entries = await self.patiently(lambda: self.store.claim(owners)) if owners else {}
         self.forget()
+        self._settled = False
         self._owners = owners
         self.ledgers = {p: entries[self.ledger_key(p)] for p in sorted(partitions)}
         self.sources = {p: decode_sources(entry.sources) for p, entry in self.ledgers.items()}
@@ -202,7 +243,21 @@ class LedgeredAgent(ABC):
 
         Raises Fenced and StaleLedger; waits while the store is away.
         """
-        rows: Sequence[LedgerMove] = [
+        commit = self._ledger_commit(moves)
+        try:
+            await self.patiently(lambda: write(commit))
+        except BaseException:
+            self.metrics.transactions.labels(self.role, "failed").inc()
+            raise
+        self.metrics.transactions.labels(self.role, "committed").inc()
+        self._committed_at = time.monotonic()
+        failpoint("after_commit")
+        self._note(commit)
+        for p, (_, sources, _) in moves.items():
+            self.sources[p] = dict(sources)
+
+    def _ledger_commit(self, moves: Mapping[int, tuple[int, Mapping[str, int], Outbox]]) -> LedgerCommit:
+        rows = [
             LedgerMove(
                 self.ledger_key(p),
                 self.ledgers[p].applied,
@@ -212,18 +267,12 @@ class LedgeredAgent(ABC):
             )
             for p, (applied, sources, outbox) in sorted(moves.items())
         ]
-        commit = LedgerCommit({row.key: self._owners[row.key] for row in rows}, rows)
-        try:
-            await self.patiently(lambda: write(commit))
-        except BaseException:
-            self.metrics.transactions.labels(self.role, "failed").inc()
-            raise
-        self.metrics.transactions.labels(self.role, "committed").inc()
-        self._committed_at = time.monotonic()
-        failpoint("after_commit")
-        for row, (p, (_, sources, _)) in zip(rows, sorted(moves.items()), strict=True):
+        return LedgerCommit({row.key: self._owners[row.key] for row in rows}, rows)
+
+    def _note(self, commit: LedgerCommit) -> None:
+        for row in commit.moves:
+            p = int(row.key.rpartition("/")[2])
             self.ledgers[p] = LedgerEntry(row.key, self._owners[row.key], row.applied, row.sources, row.outbox)
-            self.sources[p] = dict(sources)
             self.metrics.ledger.labels(self.topic, p).set(row.applied)
 
     async def publish(self, messages: Sequence[Outgoing], partitions: Iterable[int]) -> None:

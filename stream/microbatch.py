@@ -68,14 +68,14 @@ class Advanced:
     refreshed: int = 0
 
 
+def users_in(bundle: Bundle) -> set[str]:
+    """Return every user that a bundle is about."""
+    return {entry.interaction.user_id for entry in bundle.entries}.union(bundle.refresh)
+
+
 def users_of(parts: Parts) -> set[str]:
     """Return every user that the bundles are about."""
-    found: set[str] = set()
-    for batch in parts.values():
-        for part in batch:
-            found.update(entry.interaction.user_id for entry in part.bundle.entries)
-            found.update(part.bundle.refresh)
-    return found
+    return {name for batch in parts.values() for part in batch for name in users_in(part.bundle)}
 
 
 def advance_users(

@@ -120,7 +120,12 @@ class TrackerSettings(_Section):
 class WorkerSettings(_Section):
     """How a worker batches and waits."""
 
-    max_batch_events: PositiveInt = Field(4000, description="A micro-batch never holds more interactions.")
+    max_batch_events: PositiveInt = Field(
+        12_000, description="A micro-batch holds about so many interactions at most: what it keeps in memory."
+    )
+    max_batch_users: PositiveInt = Field(
+        1000, description="A micro-batch changes about so many users at most: how long it, and its transaction, takes."
+    )
     linger_seconds: NonNegativeFloat = Field(0.05, description="How long a small batch waits for company.")
     cached_users: PositiveInt = Field(50_000, description="User states kept in memory per process.")
     category_flush_seconds: PositiveFloat = Field(

@@ -38,7 +38,7 @@ _REST_PER_FLUSH = 9.0
 """A flush is followed by this many times its own duration without one: under load it takes a tenth of the time."""
 _MOST_INTERVALS = 10.0
 """Such a pause never lasts longer than so many of the level's intervals."""
-_PAUSE_SECONDS = 5.0
+_PAUSE_SECONDS = 3.0
 """When no delta comes for so long, longer than a micro-batch takes, what is pending is written at once."""
 _REST_SECONDS = 2.0
 _SWEEP_SECONDS = 30.0

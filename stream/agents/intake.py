@@ -62,6 +62,12 @@ class IntakeAgent:
         """Go on where the group committed: only what was acknowledged was ever marked as applied."""
         return
 
+    def hurry(self) -> None:
+        """Do nothing: a batch takes a moment."""
+
+    async def released(self) -> None:
+        """Do nothing: what was sent was acknowledged."""
+
     def started_late(self, partition: int, expected: int, start: int) -> None:
         """Say loudly that the broker deleted events unread."""
         say_lost(self._metrics, self.role, self.topic, partition, expected, start)

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from graph.store import LedgerCommit, MissingNodes, UserWrite
 from graph.transitions import Delta
@@ -60,17 +60,21 @@ class InterestAgent(LedgeredAgent):
         self.waiting.recheck(self.ledger_key(p) for p in partitions)
 
     async def handle(self, records: Records) -> Mapping[int, int]:
-        """Apply bundles in slices of at most worker.max_batch_events interactions."""
-        parts = {
-            p: [Part(record.offset, decode_bundle(record.value)) for record in batch] for p, batch in records.items()
-        }
-        for batch in slices(parts, self.settings.worker.max_batch_events):
+        """Apply bundles in micro-batches of at most worker.max_batch_events interactions, max_batch_users users."""
+        worker = self.settings.worker
+        for batch in slices(_parts(records), worker.max_batch_events, worker.max_batch_users):
             await self.isolation.apply(batch, self._apply_slice)
+            if self.hurried:
+                break
         await self._refresh_resolved()
-        return {p: self.ledgers[p].applied for p in records}
+        return {p: applied for p in records if (applied := self.ledgers[p].applied) >= 0}
 
     async def republish(self, outboxes: Mapping[int, Outbox]) -> None:
         """Send the deltas as they were, and the users as they are now, with a new version."""
+        for p, outbox in outboxes.items():  # each is as large as a micro-batch
+            await self._republish({p: outbox})
+
+    async def _republish(self, outboxes: Mapping[int, Outbox]) -> None:
         started = time.monotonic()
         await self.publisher.publish([Outgoing(t, None, v, p) for b in outboxes.values() for t, p, v in b.messages])
         owner_of = {user_id: p for p, outbox in outboxes.items() for user_id in outbox.keys}
@@ -231,6 +235,13 @@ class InterestAgent(LedgeredAgent):
             for partition, users in sorted(resolved.items())
         ]
         await self.publisher.publish(messages)
+
+
+def _parts(records: Records) -> Iterator[tuple[int, Part]]:
+    """Decode one bundle after the other: all that has gathered would take much memory at once."""
+    for partition, batch in records.items():
+        for record in batch:
+            yield partition, Part(record.offset, decode_bundle(record.value))
 
 
 def _users_in(done: Advanced, partition: int) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 import pytest
 
 from stream.batchpath import BatchApp, Records
+from stream.intray import Intray
 from stream.settings import Settings, WorkerSettings
 from tests.contract.test_batchpath_contract import PARTITIONS, Recorder, broker, produce, settings
 
@@ -13,8 +14,8 @@ __all__ = ["broker", "settings"]  # fixtures
 
 PER_PARTITION = 500
 BATCH = 100
-MOST_BATCHES = 3
-"""Two in the queue and one in hand."""
+MOST_AHEAD = 2 * BATCH
+"""A full intray, and a fetch that began when it was not."""
 
 
 class Slow(Recorder):
@@ -34,25 +35,19 @@ class Slow(Recorder):
         return await super().apply(records)
 
 
-class Watched(asyncio.Queue[tuple[int, Records]]):
-    """A queue that tells when it is full, and the most records that it ever held."""
+class Watched(Intray):
+    """An intray that tells when it is full, and the most records that it ever held."""
 
-    def __init__(self, maxsize: int) -> None:
-        super().__init__(maxsize)
+    def __init__(self, most_records: int) -> None:
+        super().__init__(most_records)
         self.filled = asyncio.Event()
-        self.most = self._now = 0
+        self.most = 0
 
-    def _put(self, item: tuple[int, Records]) -> None:
-        super()._put(item)
-        self._now += _size(item[1])
-        self.most = max(self.most, self._now)
-        if self.full():
+    def put(self, records: Records) -> None:
+        super().put(records)
+        self.most = max(self.most, self.size)
+        if self.full:
             self.filled.set()
-
-    def _get(self) -> tuple[int, Records]:
-        item = super()._get()
-        self._now -= _size(item[1])
-        return item
 
 
 def _size(records: Records) -> int:
@@ -66,12 +61,12 @@ def small_batches(settings: Settings) -> Settings:
 
 
 async def test_no_more_is_fetched_than_two_batches_ahead(broker: str, small_batches: Settings) -> None:
-    """One more would raise QueueFull, and end the app."""
     produce(broker, PER_PARTITION)
     handler = Slow()
     app = BatchApp("test", handler, small_batches, None)
-    watched = Watched(app.batches.maxsize)
-    app.batches = watched
+    watched = Watched(BATCH)
+    assert app.intray._most_records == BATCH
+    app.intray = watched
     app.finalize()
     await app.start()
     try:
@@ -79,11 +74,12 @@ async def test_no_more_is_fetched_than_two_batches_ahead(broker: str, small_batc
             await watched.filled.wait()
             await handler.holds.wait()
         produce(broker, 1)  # goes through the broker, and no further
-        assert 0 < watched.most + handler.in_hand <= MOST_BATCHES * BATCH
+        assert BATCH <= watched.most < MOST_AHEAD
+        assert 0 < handler.in_hand < MOST_AHEAD
         handler.let_go.set()
         await handler.until(PARTITIONS * (PER_PARTITION + 1))
         assert handler.got == {p: list(range(PER_PARTITION + 1)) for p in range(PARTITIONS)}
-        assert watched.most <= (MOST_BATCHES - 1) * BATCH
+        assert watched.most < MOST_AHEAD
     finally:
         handler.let_go.set()
         await app.stop()

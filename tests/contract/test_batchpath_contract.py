@@ -53,6 +53,7 @@ class Recorder:
         self.claims: list[frozenset[int]] = []
         self.ticks = 0
         self.lost: list[tuple[int, int, int]] = []
+        self.calls: list[str] = []
         self.apply_only_below: int | None = None
         self.changed = asyncio.Event()
 
@@ -63,6 +64,7 @@ class Recorder:
         return self.starts
 
     async def apply(self, records: Records) -> Mapping[int, int]:
+        self.calls.append("apply")
         self.ticks += not records
         for partition, batch in records.items():
             self.got[partition].extend(record.offset for record in batch)
@@ -71,6 +73,12 @@ class Recorder:
         if self.apply_only_below is not None:
             applied = {p: min(offset, self.apply_only_below) for p, offset in applied.items()}
         return applied
+
+    def hurry(self) -> None:
+        self.calls.append("hurry")
+
+    async def released(self) -> None:
+        self.calls.append("released")
 
     def started_late(self, partition: int, expected: int, start: int) -> None:
         self.lost.append((partition, expected, start))
@@ -257,6 +265,42 @@ async def test_a_fetch_that_outlives_a_rebalance_takes_nothing_with_it(
         await consumer.on_partitions_assigned(assignment, app.consumer_generation_id)
         await handler.until(4 * 50)
         assert handler.got == {p: list(range(50)) for p in range(PARTITIONS)}
+    finally:
+        await app.stop()
+
+
+async def test_a_batch_in_hand_is_told_to_hurry_and_nothing_is_applied_after_the_release(
+    broker: str, settings: Settings
+) -> None:
+    """Not even a tick: whoever releases writes to its ledgers, and others are about to claim them."""
+    produce(broker, 1)
+    handler = Recorder(starts={})
+    app = await started(handler, settings)
+    try:
+        await handler.until(PARTITIONS)
+        consumer = app.consumer
+        assignment = set(consumer.assignment())
+        in_hand = asyncio.Event()
+        apply = handler.apply
+
+        async def long(records: Records) -> Mapping[int, int]:
+            in_hand.set()
+            async with asyncio.timeout(30):
+                while "hurry" not in handler.calls:
+                    await asyncio.sleep(0)
+            return await apply(records)
+
+        handler.apply = long  # type: ignore[method-assign]
+        async with asyncio.timeout(30):
+            await in_hand.wait()
+        app.on_rebalance_start()
+        await consumer.on_partitions_revoked(assignment)
+        produce(broker, 1)
+        released = handler.calls.index("released")
+        assert handler.calls[released - 2 :] == ["hurry", "apply", "released"]
+        app.consumer_generation_id += 1
+        await consumer.on_partitions_assigned(assignment, app.consumer_generation_id)
+        await handler.until(2 * PARTITIONS)
     finally:
         await app.stop()
 
