@@ -18,7 +18,7 @@ from stream.evaluation.report import Report
 from stream.evaluation.tables import tables
 from stream.evaluation.written_lists import write_lists
 from stream.event_files import EventFileError
-from stream.ranker_file import RankerFileError, read_ranker
+from stream.ranker_file import RankerFileError, load_weights, read_ranker
 from stream.settings import Settings
 
 WIDTH = 180
@@ -100,11 +100,14 @@ def evaluate(
     except (EncoderError, EventFileError, PlotsUnavailable, RankerFileError, OSError) as error:
         fail(str(error), ExitCode.USAGE)
     if as_json:
-        print_json(report.as_json() | {"plots": [str(path) for path in written]})
+        by = {"worker_ranker": load_weights(settings.graph).version} if report.worker else {}
+        print_json(report.as_json() | by | {"plots": [str(path) for path in written]})
         return
     console = Console() if sys.stdout.isatty() else Console(width=WIDTH)
     for table in tables(report):
         console.print(table)
+    if report.worker:
+        console.print(f"the worker's ranker: {load_weights(settings.graph).version}")
     for path in written:
         console.print(f"written: {path}")
 
