@@ -58,16 +58,26 @@ async def recorded(events: Path, items: Path, last: int) -> tuple[tuple[Cases, C
         await pipeline.close()
 
 
-def judged(cases: Cases, score: Scorer) -> dict[str, float]:
-    """Return HR@10 and NDCG@10 of the first taken candidate, equals sharing their places."""
+def places_of(cases: Cases, score: Scorer) -> np.ndarray:
+    """Return the place of each case's best taken candidate, from 1, equals sharing their places."""
     ranks = []
     for values, hits in zip(cases.values, cases.hits, strict=True):
         scores = score(values)
         best = scores[hits].max()
         ranks.append(1 + np.count_nonzero(scores > best) + (np.count_nonzero(scores == best) - 1) / 2)
-    places = np.array(ranks)
-    gains = np.where(places <= 10, 1 / np.log2(1 + places), 0)
-    return {"HR@10": float((places <= 10).mean()), "NDCG@10": float(gains.mean())}
+    return np.array(ranks)
+
+
+def gains(places: np.ndarray) -> np.ndarray:
+    """Return NDCG@10 of each case."""
+    return np.where(places <= 10, 1 / np.log2(1 + places), 0)
+
+
+def lead(one: np.ndarray, other: np.ndarray) -> dict[str, float]:
+    """Return by how much NDCG@10 leads on the same cases, and its standard error."""
+    differences = gains(one) - gains(other)
+    error = differences.std(ddof=1) / np.sqrt(len(differences))
+    return {"NDCG@10": float(differences.mean()), "standard error": float(error)}
 
 
 def microseconds_per_user(cases: Cases, score: Scorer) -> float:
@@ -96,12 +106,18 @@ def compared(train: Cases, test: Cases, fixed: tuple[float, ...], seed: int) -> 
         ).sum(axis=0) / MILLIONTHS  # fmt: skip
 
     scorers: dict[str, Scorer] = {"fixed": linear(fixed), "linear": linear(learned), "trees": model.decision_function}
+    places = {name: places_of(test, score) for name, score in scorers.items()}
     return {
         "cases": {"training": len(train), "test": len(test)},
+        "lead of trees over linear": lead(places["trees"], places["linear"]),
         "candidates per user": round(float(np.mean([len(v) for v in test.values])), 1),
         "weights": learned,
         **{
-            name: judged(test, score) | {"microseconds per user": round(microseconds_per_user(test, score), 1)}
+            name: {
+                "HR@10": float((places[name] <= 10).mean()),
+                "NDCG@10": float(gains(places[name]).mean()),
+                "microseconds per user": round(microseconds_per_user(test, score), 1),
+            }
             for name, score in scorers.items()
         },
     }
