@@ -1,6 +1,6 @@
 """A log through the worker's own agents, and before each later interaction a look at what could be listed."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from graph.ranking.lists import UserLists
 from graph.ranking.weights import Weights
@@ -13,6 +13,9 @@ from stream.users import CachedUser, loaded_user
 
 MOST_TOGETHER = 64
 """So many messages, of as many users, are asked about and then processed together: a micro-batch."""
+
+
+ROWS_TOGETHER = 500
 
 
 def training_settings(base: Settings) -> Settings:
@@ -40,11 +43,13 @@ class Replay:
         self._pipeline = pipeline
         self._clock = clock
 
-    async def catalogue(self, rows: Iterable[tuple[bytes | None, bytes]]) -> None:
+    async def catalogue(self, rows: Sequence[tuple[bytes | None, bytes]], step: Callable[[], None]) -> None:
         """Take in the whole catalogue."""
-        for key, value in rows:
-            self._pipeline.log.append(self._pipeline.settings.topics.catalogue, key, value)
-        await self._pipeline.drain()
+        for start in range(0, len(rows), ROWS_TOGETHER):
+            for key, value in rows[start : start + ROWS_TOGETHER]:
+                self._pipeline.log.append(self._pipeline.settings.topics.catalogue, key, value)
+                step()
+            await self._pipeline.drain()
 
     async def process(self, messages: Sequence[Message], step: Callable[[], None]) -> None:
         """Process messages, asking nothing."""
@@ -54,7 +59,7 @@ class Replay:
     async def record(self, messages: Sequence[Message], step: Callable[[], None]) -> tuple[Cases, Cases]:
         """Return the features of what could be listed before each message: of cross-sell, of up-sell."""
         cross_sell, up_sell, row = Cases(), Cases(), self._pipeline.knowledge.items.row
-        for batch in _micro_batches(messages):
+        for batch in micro_batches(messages):
             known, users = await self._known(batch)
             if known:
                 for message, found in zip(
@@ -74,7 +79,7 @@ class Replay:
         A case of up-sell is one in which the fixed weights, the first contender's, list anything.
         """
         cross_sell, up_sell = Ranks(), Ranks()
-        for batch in _micro_batches(messages):
+        for batch in micro_batches(messages):
             known, users = await self._known(batch)
             if known:
                 lists = (await self._pipeline.refresher.trial(users, contenders)).lists
@@ -100,7 +105,7 @@ class Replay:
             step()
 
 
-def _micro_batches(messages: Sequence[Message]) -> Iterator[Sequence[Message]]:
+def micro_batches(messages: Sequence[Message]) -> Iterator[Sequence[Message]]:
     """Cut before a user comes again: every case is asked with all that its user did before."""
     start, seen = 0, set[str]()
     for place, message in enumerate(messages):

@@ -1,7 +1,7 @@
 """Periods, contenders and the choice among them: from a log to the file of learned weights."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
@@ -35,7 +35,7 @@ class Shop:
     """catalogue: messages, key and value; refused: of the log, by reason; command, data: for the file."""
 
     messages: Sequence[Message]
-    catalogue: Iterable[tuple[bytes | None, bytes]]
+    catalogue: Sequence[tuple[bytes | None, bytes]]
     refused: Counter[str]
     command: str = ""
     data: str = ""
@@ -61,7 +61,8 @@ async def train_ranker(shop: Shop, base: Settings, seed: int, progress: Progress
 async def _train(shop: Shop, replay: Replay, settings: Settings, seed: int, progress: Progress) -> RankerFile:
     parts = split(shop.messages)
     fixed = fixed_weights(settings.graph.lists, settings.graph.ranking)
-    await replay.catalogue(shop.catalogue)
+    with progress("catalogue", len(shop.catalogue)) as step:
+        await replay.catalogue(shop.catalogue, step)
     with progress("warm-up", len(parts["warm-up"])) as step:
         await replay.process(parts["warm-up"], step)
     with progress("training", len(parts["training"])) as step:

@@ -47,7 +47,7 @@ async def recorded(events: Path, items: Path, last: int) -> tuple[tuple[Cases, C
     await pipeline.start()
     try:
         replay = Replay(pipeline, clock)
-        await replay.catalogue(read_catalogue(items))
+        await replay.catalogue(list(read_catalogue(items)), lambda: None)
         one, two = round(0.4 * len(messages)), round(0.7 * len(messages))
         await replay.process(messages[:one], lambda: None)
         return (
