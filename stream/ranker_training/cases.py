@@ -41,12 +41,14 @@ class Ranks:
     """Of each judged case the place of what was taken in each contender's list, from 1; 0 where it is not listed."""
 
     places: list[list[int]] = field(default_factory=list)
+    users: list[str] = field(default_factory=list)
 
     def __len__(self) -> int:
         return len(self.places)
 
-    def add(self, lists: Sequence[Sequence[str]], targets: Sequence[str]) -> None:
-        """Judge one case: each contender's list of item ids, and the items that were taken."""
+    def add(self, user_id: str, lists: Sequence[Sequence[str]], targets: Sequence[str]) -> None:
+        """Judge one case of a user: each contender's list of item ids, and the items that were taken."""
+        self.users.append(user_id)
         self.places.append([_first(items, targets) for items in lists])
 
     def gains(self) -> np.ndarray:
@@ -61,9 +63,19 @@ class Ranks:
         return {"HR@10": float(hits.mean()), "NDCG@10": float(self.gains()[:, contender].mean())}
 
     def lead(self, one: int, other: int) -> tuple[float, float]:
-        """Return by how much NDCG@10 of a contender exceeds another's on the same cases, and its standard error."""
+        """Return by how much NDCG@10 of a contender exceeds another's on the same cases, and its standard error.
+
+        A user's cases depend on each other, users do not: the error is that of a mean of clusters (Cameron and Miller,
+        Journal of Human Resources 50(2), 2015, section II), infinite for one user.
+        """
         differences = self.gains()[:, one] - self.gains()[:, other]
-        return float(differences.mean()), float(differences.std(ddof=1) / np.sqrt(len(differences)))
+        mean = differences.mean()
+        _, user = np.unique(self.users, return_inverse=True)
+        sums = np.bincount(user, differences - mean)
+        if len(sums) < 2:
+            return float(mean), float("inf")
+        spread = np.sqrt((sums**2).sum() * len(sums) / (len(sums) - 1))
+        return float(mean), float(spread / len(differences))
 
 
 def _first(items: Sequence[str], targets: Sequence[str]) -> int:

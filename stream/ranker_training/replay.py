@@ -84,7 +84,7 @@ class Replay:
             if known:
                 lists = (await self._pipeline.refresher.trial(users, contenders)).lists
                 for message, of_user in zip(known, zip(*lists, strict=True), strict=True):
-                    _judge(of_user, message.items, cross_sell, up_sell)
+                    _judge(message.user_id, of_user, message.items, cross_sell, up_sell)
             await self._process(batch, step)
         return cross_sell, up_sell
 
@@ -117,7 +117,9 @@ def micro_batches(messages: Sequence[Message]) -> Iterator[Sequence[Message]]:
         yield messages[start:]
 
 
-def _judge(of_user: tuple[UserLists, ...], targets: Sequence[str], cross_sell: Ranks, up_sell: Ranks) -> None:
-    cross_sell.add([[entry.item_id for entry in lists.cross_sell] for lists in of_user], targets)
+def _judge(
+    user_id: str, of_user: tuple[UserLists, ...], targets: Sequence[str], cross_sell: Ranks, up_sell: Ranks
+) -> None:
+    cross_sell.add(user_id, [[entry.item_id for entry in lists.cross_sell] for lists in of_user], targets)
     if of_user[0].up_sell:
-        up_sell.add([[entry.item_id for entry in lists.up_sell] for lists in of_user], targets)
+        up_sell.add(user_id, [[entry.item_id for entry in lists.up_sell] for lists in of_user], targets)

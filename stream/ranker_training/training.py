@@ -1,5 +1,6 @@
 """Periods, contenders and the choice among them: from a log to the file of learned weights."""
 
+import math
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
@@ -162,11 +163,11 @@ def _named(features: Sequence[str], weights: Sequence[float]) -> dict[str, float
 
 
 def _judged(ranks: Ranks, learned: int) -> dict[str, dict[str, float]]:
-    if len(ranks) < 2:
+    if not len(ranks):
         return {}
     lead, error = ranks.lead(learned, 0)
     return {
         FIXED: ranks.figures(0),
         LEARNED: ranks.figures(learned),
-        "lead": {"NDCG@10": lead, "standard error": error},
+        "lead": {"NDCG@10": lead} | ({"standard error": error} if math.isfinite(error) else {}),
     }

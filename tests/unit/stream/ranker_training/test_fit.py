@@ -80,9 +80,9 @@ def test_the_lot_among_cases_falls_by_the_seed() -> None:
 
 def test_figures_by_hand() -> None:
     ranks = Ranks()
-    ranks.add([["a", "b"], ["b", "a"]], ["a"])
-    ranks.add([["a", "b"], ["c"]], ["c"])
-    ranks.add([[], ["x"]], ["c"])
+    ranks.add("u", [["a", "b"], ["b", "a"]], ["a"])
+    ranks.add("v", [["a", "b"], ["c"]], ["c"])
+    ranks.add("w", [[], ["x"]], ["c"])
     assert ranks.places == [[1, 2], [0, 1], [0, 0]]
     assert ranks.figures(0) == pytest.approx({"HR@10": 1 / 3, "NDCG@10": 1 / 3})
     second = 1 / np.log2(3)
@@ -90,6 +90,20 @@ def test_figures_by_hand() -> None:
     lead, error = ranks.lead(1, 0)
     assert lead == pytest.approx(second / 3)
     assert error == pytest.approx(np.std([second - 1, 1, 0], ddof=1) / np.sqrt(3))
+
+
+def test_a_users_cases_count_as_one_in_the_error() -> None:
+    apart, together, alone = Ranks(), Ranks(), Ranks()
+    for number in range(40):
+        better = number % 4 > 0
+        lists = [["x"], ["a"]] if better else [["a"], ["x"]]
+        apart.add(f"u{number}", lists, ["a"])
+        together.add(f"u{number % 4}", lists, ["a"])
+        alone.add("u", lists, ["a"])
+    assert apart.lead(1, 0)[0] == together.lead(1, 0)[0] == alone.lead(1, 0)[0] == 0.5
+    assert apart.lead(1, 0)[1] == pytest.approx(np.sqrt(0.75 * 40 / 39) / np.sqrt(40))
+    assert together.lead(1, 0)[1] == pytest.approx(np.sqrt(0.75 * 4 / 3) / np.sqrt(4))
+    assert alone.lead(1, 0)[1] == float("inf")
 
 
 def test_the_periods_follow_each_other_and_hold_everything_once() -> None:

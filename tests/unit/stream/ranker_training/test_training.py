@@ -46,6 +46,10 @@ def test_where_the_item_before_decides_transitions_get_the_weight(trained: Ranke
     assert trained.version.startswith("linear-")
 
 
+def test_the_same_log_gives_the_same_file(trained: RankerFile) -> None:
+    assert train(stepping_shop.HEARSAY) == trained
+
+
 def test_a_list_without_cases_keeps_the_fixed_weights_and_says_so(trained: RankerFile) -> None:
     found = trained.up_sell  # nothing has a price
     assert found.chosen == FIXED
