@@ -30,6 +30,8 @@ from stream.model_watch import ModelWatch
 from stream.originals import KafkaOriginals
 from stream.preflight import TopicFacts, TopicsMadeAgain, TopicWatch, wait_for_store
 from stream.publisher import Publisher
+from stream.ranker_file import load_weights
+from stream.ranker_watch import RankerWatch
 from stream.refresher import Refresher
 from stream.replicas import Replica
 from stream.settings import Settings
@@ -101,6 +103,8 @@ class Runtime(Service):
         self.add_future(self._watch())
         if parts.settings.encoder.user_model_watch_seconds:
             self.add_future(self._watch_model(parts.settings.encoder.user_model_watch_seconds))
+        if parts.settings.graph.ranking.learned_watch_seconds:
+            self.add_future(self._watch_ranker(parts.settings.graph.ranking.learned_watch_seconds))
 
     async def on_stop(self) -> None:
         """Disconnect in the opposite order."""
@@ -137,6 +141,14 @@ class Runtime(Service):
             await models.look()
             await self.sleep(seconds)
 
+    async def _watch_ranker(self, seconds: float) -> None:
+        """Take over newly learned weights."""
+        parts = self.parts
+        rankers = RankerWatch(parts.settings.graph.ranking.learned_file, parts.knowledge, parts.metrics)
+        while not self.should_stop:
+            await rankers.look()
+            await self.sleep(seconds)
+
     async def _mind_topics(self) -> None:
         """End the process when a topic was made again under us; a new one learns its id and decides what it means."""
         if changed := await asyncio.to_thread(self.topics.made_again):
@@ -153,12 +165,18 @@ class Runtime(Service):
 
 
 def build_parts(settings: Settings, facts: TopicFacts, store: GraphStore) -> Parts:
-    """Load the encoders and put together what the roles share. Raises encoders.base.EncoderError."""
+    """Load the encoders and put together what the roles share.
+
+    Raises encoders.base.EncoderError, stream.ranker_file.RankerFileError.
+    """
+    weights = load_weights(settings.graph)
     encoders = load_encoders(settings.encoder)
     metrics = Metrics()
     metrics.unknown_tokens.set_function(lambda: encoders.text.unknown_share)
     metrics.tell_model(encoders.text.model, encoders.user.name, str(encoders.device.torch_device))
     knowledge = Knowledge(encoders.user, settings.graph)
+    knowledge.weights = weights
+    metrics.tell_ranker(weights.version)
     topics = settings.topics
     return Parts(
         settings,

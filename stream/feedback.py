@@ -1,9 +1,9 @@
-"""What became of the lists that were shown: click-through and conversion by list, position and model.
+"""What became of the lists that were shown: click-through and conversion by list, position, model and ranker.
 
 An event that carries a ``recommendation_id`` speaks of that publication. Counted are pairs of publication and item:
 shown (an impression), clicked (a click or view), taken (a cart addition or purchase), each once however many events say
-so; a click without an impression counts as shown, too. List, position and model are those of the published record;
-where compaction has removed it, the event's own ``list_id`` and ``position`` serve, and the model is unknown.
+so; a click without an impression counts as shown, too. List, position, model and ranker are the published record's;
+where compaction has removed it, the event's own ``list_id`` and ``position`` serve, and model and ranker are unknown.
 """
 
 import math
@@ -51,6 +51,7 @@ class FeedbackReport(msgspec.Struct):
     by_list: dict[str, Outcome]
     by_position: dict[str, dict[int, Outcome]]
     by_model: dict[str, Outcome]
+    by_ranker: dict[str, Outcome]
     explored: Outcome
     explored_ctr: float | None
     unmatched: int
@@ -60,6 +61,7 @@ class _Place(msgspec.Struct, frozen=True):
     list: str
     position: int | None
     model: str
+    ranker: str
     propensity: float | None = None
 
 
@@ -74,11 +76,12 @@ class Feedback:
     def publish(self, record: Recommendation) -> None:
         """Take one published record."""
         places: defaultdict[str, list[_Place]] = defaultdict(list)
+        made_by = record.model, record.ranker or UNKNOWN
         for number, item in enumerate(record.cross_sell, start=1):
             drawn = None if item.propensity is msgspec.UNSET else item.propensity
-            places[item.item_id].append(_Place(CROSS_SELL, number, record.model, drawn))
+            places[item.item_id].append(_Place(CROSS_SELL, number, *made_by, drawn))
         for number, dearer in enumerate(record.up_sell, start=1):
-            places[dearer.item_id].append(_Place(UP_SELL, number, record.model))
+            places[dearer.item_id].append(_Place(UP_SELL, number, *made_by))
         self._places[record.recommendation_id] = record.user_id, dict(places)
 
     def take(self, interaction: Interaction) -> None:
@@ -98,10 +101,11 @@ class Feedback:
         of_list: defaultdict[str, Outcome] = defaultdict(Outcome)
         of_position: defaultdict[str, defaultdict[int, Outcome]] = defaultdict(lambda: defaultdict(Outcome))
         of_model: defaultdict[str, Outcome] = defaultdict(Outcome)
+        of_ranker: defaultdict[str, Outcome] = defaultdict(Outcome)
         unmatched = 0
         for pair, kinds in self._pairs.items():
             place = self._place(pair)
-            groups = [every, of_list[place.list], of_model[place.model]]
+            groups = [every, of_list[place.list], of_model[place.model], of_ranker[place.ranker]]
             unmatched += place.list == UNKNOWN
             if place.position is not None:
                 groups.append(of_position[place.list][place.position])
@@ -119,6 +123,7 @@ class Feedback:
             by_list=_rated(of_list),
             by_position={name: _rated(positions) for name, positions in sorted(of_position.items())},
             by_model=_rated(of_model),
+            by_ranker=_rated(of_ranker),
             explored=explored.rate(),
             explored_ctr=weights[1] / weights[0] if weights[0] else None,
             unmatched=unmatched,
@@ -131,7 +136,7 @@ class Feedback:
         places = self._places.get(publication, ("", {}))[1].get(item_id, [])
         if places:
             return next((place for place in places if place.list == name), places[0])
-        return _Place(name if name in (CROSS_SELL, UP_SELL) else UNKNOWN, position, UNKNOWN)
+        return _Place(name if name in (CROSS_SELL, UP_SELL) else UNKNOWN, position, UNKNOWN, UNKNOWN)
 
 
 def wilson(hits: int, of: int) -> tuple[float, float]:

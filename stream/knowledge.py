@@ -14,6 +14,7 @@ from graph.association import source_key
 from graph.model import Level, SuccessorRecord
 from graph.ranking.associations import AssociationIndex
 from graph.ranking.items import ItemIndex
+from graph.ranking.weights import fixed_weights
 from graph.settings import GraphSettings
 from stream.bundles import ItemRecord, decode_item
 from stream.serving import Serving, VectorFeed
@@ -38,6 +39,7 @@ class Knowledge:
         self.items = ItemIndex()
         self.associations = AssociationIndex(settings.association, settings.ranking)
         self.serving = Serving(model, VectorFeed())
+        self.weights = fixed_weights(settings.lists, settings.ranking)
         self._feeds = [self.serving.feed]
         self.records: dict[str, ItemRecord] = {}
         self.arrived: set[str] = set()

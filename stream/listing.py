@@ -24,6 +24,7 @@ def encode_lists(
     generated_at: int,
     position: tuple[str, int, int],
     model: str,
+    ranker: str,
 ) -> bytes:
     """Return the record's value. Times in ms; ``position``: topic, partition, offset of the last bundle applied."""
     return encode(
@@ -57,6 +58,7 @@ def encode_lists(
                 )
                 for item in lists.up_sell
             ),
+            ranker=ranker,
         )
     )
 

@@ -78,11 +78,17 @@ class Metrics:
             registry=registry,
         )
         self.model = Info("interest_model", "The encoders in use.", registry=registry)
+        self.ranker = Info("interest_ranker", "The version of the weights in use.", registry=registry)
+        self.ranker_changes = counter("ranker_changes_total", "New learned weights by what became of them.", "outcome")
         self.model_changes = counter("model_changes_total", "New user models by what became of them.", "outcome")
 
     def tell_model(self, text: str, user: str, device: str) -> None:
         """Say which encoders are in use."""
         self.model.info({"text": text, "user": user, "device": device})
+
+    def tell_ranker(self, version: str) -> None:
+        """Say which weights are in use."""
+        self.ranker.info({"version": version})
 
     def count_feedback(self, kind: str, list_id: str | None, position: int | None) -> None:
         """Count one interaction with a recommendation; what is no list or place of ours is ``other``."""

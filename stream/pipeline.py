@@ -25,6 +25,8 @@ from stream.model_watch import ModelWatch
 from stream.originals import unappliable
 from stream.partitioning import partition_of_bytes
 from stream.publisher import Outgoing
+from stream.ranker_file import load_weights
+from stream.ranker_watch import RankerWatch
 from stream.refresher import Refresher
 from stream.settings import Settings
 from stream.topics import MAX_MESSAGE_BYTES
@@ -88,7 +90,10 @@ class _Reader:
 
 
 class Pipeline:
-    """The whole path over a :class:`Log`. ``clock`` gives versions and record times (ms)."""
+    """The whole path over a :class:`Log`. ``clock`` gives versions and record times (ms).
+
+    Raises stream.ranker_file.RankerFileError.
+    """
 
     def __init__(
         self,
@@ -105,6 +110,7 @@ class Pipeline:
         self.metrics = Metrics()
         self.thread = EncoderThread(settings.encoder.cpu_threads)
         self.knowledge = Knowledge(encoders.user, settings.graph, quiet_seconds=0.0)
+        self.knowledge.weights = load_weights(settings.graph)
         self._max_records = max_records
         self._followers = (
             _Reader(self.log, topics.items, self.knowledge.on_items),
@@ -112,7 +118,8 @@ class Pipeline:
         )
         self.models = ModelWatch(settings.encoder, encoders.text, encoders.device, self.knowledge, self.metrics)
         common = (self.store, self.log, settings, self.metrics, clock)
-        refresher = Refresher(self.knowledge, self.thread, settings.graph, self.metrics)
+        self.rankers = RankerWatch(settings.graph.ranking.learned_file, self.knowledge, self.metrics)
+        self.refresher = Refresher(self.knowledge, self.thread, settings.graph, self.metrics)
         names = {p: f"{topics.bundles}/{p}" for p in range(topics.partitions)}
         self.agents: tuple[BatchHandler, ...] = (
             CatalogueAgent(topics.catalogue, *common).equip(
@@ -120,7 +127,7 @@ class Pipeline:
             ),
             IntakeAgent(self.log, settings, self.metrics, clock, topics.interactions, topics.partitions),
             InterestAgent(topics.bundles, *common).equip(
-                refresher, self._followers, names, topics.partitions, self._original
+                self.refresher, self._followers, names, topics.partitions, self._original
             ),
             AssociationAgent(topics.transitions, *common).equip(self.knowledge, topics.partitions),
         )

@@ -68,7 +68,7 @@ class Position(msgspec.Struct, frozen=True):
     offset: int
 
 
-class Recommendation(msgspec.Struct, frozen=True, tag_field="schema", tag=SCHEMA):
+class Recommendation(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="schema", tag=SCHEMA):
     """The current lists of one user, best first."""
 
     user_id: Annotated[str, Meta(description="The record's key: the user id, or anon: and the anonymous id.")]
@@ -80,6 +80,12 @@ class Recommendation(msgspec.Struct, frozen=True, tag_field="schema", tag=SCHEMA
     recommendation_id: Annotated[str, Meta(description="Send it back with clicks and purchases.")]
     cross_sell: tuple[CrossSellItem, ...]
     up_sell: tuple[UpSellItem, ...]
+    ranker: Annotated[
+        str | None,
+        Meta(
+            description="Version of the weights that made the lists; absent in records of before there were versions."
+        ),
+    ] = None
 
 
 _ENCODER = msgspec.json.Encoder()

@@ -15,9 +15,10 @@ from graph.advance import awaited_items
 from graph.failpoints import failpoint
 from graph.interest import touches
 from graph.model import Interest
-from graph.ranking.lists import UserLists, UserScores
+from graph.ranking.lists import UserFeatures, UserLists, UserScores
 from graph.ranking.profile import UserProfile
 from graph.ranking.ranker import Ranker
+from graph.ranking.weights import Weights
 from graph.settings import GraphSettings
 from graph.state import encode_state
 from graph.store import UserWrite
@@ -44,6 +45,7 @@ class RefreshedUser:
     lists: UserLists
     awaited: list[str]
     model: str
+    ranker: str
 
     @property
     def waits_for(self) -> list[str]:
@@ -76,6 +78,7 @@ class RefreshedUser:
             generated_at=generated_at,
             position=position,
             model=self.model,
+            ranker=self.ranker,
         )
 
 
@@ -104,7 +107,8 @@ class Refresher:
         with self._metrics.stage.labels("interest", "rank").time():
             # Items may have come while the encoder worked: they have no vector yet, like those it did not know either.
             item_vectors = _with_rows(encoded.item_vectors, len(self.knowledge.items))
-            lists = self._ranker.rank(profiles, encoded.embeddings, item_vectors, encoded.nearest)
+            weights = self.knowledge.weights  # one for the whole batch
+            lists = self._ranker.rank(profiles, encoded.embeddings, item_vectors, encoded.nearest, weights)
         refreshed = []
         for i, (user, profile) in enumerate(zip(users, profiles, strict=True)):
             user.version = max(user.version + 1, now)
@@ -112,14 +116,25 @@ class Refresher:
                 msgspec.structs.replace(interest, score=round(float(encoded.scores[i, j]), _SCORE_DIGITS))
                 for j, interest in enumerate(profile.interests[: self._settings.interest.max_edges])
             ]
-            refreshed.append(RefreshedUser(user, shown, lists[i], awaited[i], encoded.model))
+            refreshed.append(RefreshedUser(user, shown, lists[i], awaited[i], encoded.model, weights.version))
         return refreshed
 
     async def scores(self, users: Sequence[CachedUser]) -> list[UserScores]:
         """Return what each user's candidates score, listed or not; gives no version."""
         profiles, _, encoded = await self._profile_and_encode(users)
         item_vectors = _with_rows(encoded.item_vectors, len(self.knowledge.items))
-        return self._ranker.scores(profiles, encoded.embeddings, item_vectors, encoded.nearest)
+        weights = self.knowledge.weights
+        return self._ranker.scores(profiles, encoded.embeddings, item_vectors, encoded.nearest, weights)
+
+    async def trial(self, users: Sequence[CachedUser], contenders: Sequence[Weights]) -> "Trial":
+        """Return the features of what could be listed now, and each contender's lists; gives no version."""
+        profiles, _, encoded = await self._profile_and_encode(users)
+        item_vectors = _with_rows(encoded.item_vectors, len(self.knowledge.items))
+        arguments = profiles, encoded.embeddings, item_vectors, encoded.nearest
+        return Trial(
+            [] if contenders else self._ranker.features(*arguments),
+            [self._ranker.rank(*arguments, weights) for weights in contenders],
+        )
 
     async def _profile_and_encode(
         self, users: Sequence[CachedUser]
@@ -178,6 +193,14 @@ class _Encoded:
     nearest: IntArray
     scores: FloatArray
     model: str
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """Features of each user's candidates, where no contender was given; else each contender's lists of every user."""
+
+    features: list[UserFeatures]
+    lists: list[list[UserLists]]
 
 
 def _with_rows(vectors: FloatArray, rows: int) -> FloatArray:

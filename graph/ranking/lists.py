@@ -1,6 +1,11 @@
 """The two lists of a user, and why each item is on them."""
 
+from dataclasses import dataclass
+
 import msgspec
+
+from graph.ranking.codes import IntArray
+from graph.ranking.ragged import FloatArray
 
 
 class Reason(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
@@ -61,6 +66,21 @@ class UserLists(msgspec.Struct, frozen=True, gc=False):
     user_id: str
     cross_sell: tuple[CrossSell, ...]
     up_sell: tuple[UpSell, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class UserFeatures:
+    """A user's candidates of either list: what the weights are multiplied with.
+
+    rows: (m,) of items; in up-sell an item may be there once for each anchor. features: (m, f) in [0, 1], each times
+    the factor that lowers the whole score.
+    """
+
+    user_id: str
+    cross_sell_rows: IntArray
+    cross_sell: FloatArray
+    up_sell_rows: IntArray
+    up_sell: FloatArray
 
 
 class UserScores(msgspec.Struct, frozen=True, gc=False):

@@ -1,6 +1,7 @@
 """The two lists of every user of a micro-batch, as a function of profiles, embeddings and the shop."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -12,15 +13,16 @@ from graph.ranking.diversity import Mix, Scored, choose
 from graph.ranking.exposure import exposure_caps
 from graph.ranking.features import MILLIONTHS, Vectors, closeness, contributions, share_of_largest
 from graph.ranking.items import ItemIndex
-from graph.ranking.lists import CrossSell, UpSell, UserLists, UserScores
+from graph.ranking.lists import CrossSell, UpSell, UserFeatures, UserLists, UserScores
 from graph.ranking.places import explore, give_places
 from graph.ranking.profile import UserProfile
-from graph.ranking.ragged import group_starts, sort_order
+from graph.ranking.ragged import FloatArray, group_starts, sort_order
 from graph.ranking.reasons import cross_sell_lists, up_sell_lists
 from graph.ranking.rules import ignored_factors
 from graph.ranking.settings import RankingSettings
 from graph.ranking.shop import Shop, ShopView
 from graph.ranking.up_candidates import UpCandidates, up_candidates
+from graph.ranking.weights import Weights, fixed_weights
 from graph.settings import ListSettings
 
 _MOST_USERS = 256
@@ -43,13 +45,19 @@ class Ranker:
     ) -> None:
         self._settings = settings
         self._ranking = ranking or RankingSettings()
+        self.fixed = fixed_weights(settings, self._ranking)
         self._items = items
         self._view = ShopView(items, associations, settings, self._ranking)
 
     def rank(
-        self, profiles: Sequence[UserProfile], embeddings: Vectors, vectors: Vectors, nearest: IntArray
+        self,
+        profiles: Sequence[UserProfile],
+        embeddings: Vectors,
+        vectors: Vectors,
+        nearest: IntArray,
+        weights: Weights | None = None,
     ) -> list[UserLists]:
-        """Return both lists of each user, in the order of ``profiles``.
+        """Return both lists of each user, in the order of ``profiles``; without ``weights`` by those of the settings.
 
         embeddings: (U, d) float32, unit or zero; vectors: (n, d) float32 by item row, unit or zero, n at least the
         number of items; nearest: (U, k) int64 rows of the items closest to each embedding, -1 for none. Raises
@@ -64,23 +72,44 @@ class Ranker:
         lists: list[UserLists] = []
         for start in range(0, len(profiles), most):
             part = slice(start, start + most)
-            lists += self._rank(shop, profiles[part], embeddings[part], vectors, nearest[part])
+            lists += self._rank(shop, profiles[part], embeddings[part], vectors, nearest[part], weights or self.fixed)
         return lists
 
     def scores(
-        self, profiles: Sequence[UserProfile], embeddings: Vectors, vectors: Vectors, nearest: IntArray
+        self,
+        profiles: Sequence[UserProfile],
+        embeddings: Vectors,
+        vectors: Vectors,
+        nearest: IntArray,
+        weights: Weights | None = None,
     ) -> list[UserScores]:
         """Return what each user's candidates score before rules of diversity choose among them; as :meth:`rank`."""
+        by = weights or self.fixed
         shop, found = self._view.current(), []
         for place, profile in enumerate(profiles):
             part = slice(place, place + 1)
             batch = gather_profiles([profile], shop, self._settings, self._ranking)
             arguments = shop, batch, embeddings[part], vectors, nearest[part]
-            cross, cross_parts = self._score_cross_sell(*arguments)
-            up, up_parts = self._score_up_sell(*arguments)
+            cross, cross_parts = self._score_cross_sell(*arguments, by)
+            up, up_parts = self._score_up_sell(*arguments, by)
             found.append(
                 UserScores(profile.user_id, self._best(cross.rows, cross_parts), self._best(up.rows, up_parts))
             )
+        return found
+
+    def features(
+        self, profiles: Sequence[UserProfile], embeddings: Vectors, vectors: Vectors, nearest: IntArray
+    ) -> list[UserFeatures]:
+        """Return what the weights are multiplied with, for each user's candidates of both lists; as :meth:`rank`."""
+        shop, found = self._view.current(), []
+        for place, profile in enumerate(profiles):
+            part = slice(place, place + 1)
+            batch = gather_profiles([profile], shop, self._settings, self._ranking)
+            arguments = shop, batch, embeddings[part], vectors, nearest[part]
+            cross, cross_values, cross_factor = self._cross_sell_features(*arguments)
+            up, up_values, up_factor = self._up_sell_features(*arguments)
+            cross_scaled, up_scaled = _scaled(cross_values, cross_factor), _scaled(up_values, up_factor)
+            found.append(UserFeatures(profile.user_id, cross.rows, cross_scaled, up.rows, up_scaled))
         return found
 
     def _best(self, rows: IntArray, parts: IntArray) -> dict[str, float]:
@@ -90,12 +119,18 @@ class Ranker:
         return scores
 
     def _rank(
-        self, shop: Shop, profiles: Sequence[UserProfile], embeddings: Vectors, vectors: Vectors, nearest: IntArray
+        self,
+        shop: Shop,
+        profiles: Sequence[UserProfile],
+        embeddings: Vectors,
+        vectors: Vectors,
+        nearest: IntArray,
+        weights: Weights,
     ) -> list[UserLists]:
         batch = gather_profiles(profiles, shop, self._settings, self._ranking)
         names = [profile.user_id for profile in profiles]
-        cross_sell = self._cross_sell(shop, batch, names, embeddings, vectors, nearest)
-        up_sell = self._up_sell(shop, batch, names, embeddings, vectors, nearest)
+        cross_sell = self._cross_sell(shop, batch, names, embeddings, vectors, nearest, weights)
+        up_sell = self._up_sell(shop, batch, names, embeddings, vectors, nearest, weights)
         return [UserLists(*lists) for lists in zip(names, cross_sell, up_sell, strict=True)]
 
     def _cross_sell(
@@ -106,9 +141,10 @@ class Ranker:
         embeddings: Vectors,
         vectors: Vectors,
         nearest: IntArray,
+        weights: Weights,
     ) -> list[tuple[CrossSell, ...]]:
         settings = self._settings
-        found, parts = self._score_cross_sell(shop, batch, embeddings, vectors, nearest)
+        found, parts = self._score_cross_sell(shop, batch, embeddings, vectors, nearest, weights)
         users, rows = found.users, found.rows
         scored = Scored(batch.size, users, rows, found.categories, parts.sum(axis=0), shop.ranks[rows])
         chosen = choose(
@@ -124,27 +160,35 @@ class Ranker:
         fit = self._ranking.newcomer_fit
         give_places(chosen, found, scored.scores, scored.ranks, shop.newcomers, settings.new_items, fit)
         propensities = explore(chosen, found, scored.ranks, names, batch.nows, settings.exploration)
-        return cross_sell_lists(shop, batch, names, found, parts, chosen, propensities)
+        return cross_sell_lists(shop, batch, names, _heard_of(found, weights), parts, chosen, propensities)
 
     def _score_cross_sell(
-        self, shop: Shop, batch: ProfileBatch, embeddings: Vectors, vectors: Vectors, nearest: IntArray
+        self,
+        shop: Shop,
+        batch: ProfileBatch,
+        embeddings: Vectors,
+        vectors: Vectors,
+        nearest: IntArray,
+        weights: Weights,
     ) -> tuple[CrossCandidates, IntArray]:
         """Return the candidates and the (4, candidates) contributions of their features."""
-        settings = self._settings
-        found = cross_candidates(shop, batch, nearest, settings, self._ranking)
+        found, values, factor = self._cross_sell_features(shop, batch, embeddings, vectors, nearest)
+        return found, contributions(list(zip(weights.cross_sell, values, strict=True)), factor)
+
+    def _cross_sell_features(
+        self, shop: Shop, batch: ProfileBatch, embeddings: Vectors, vectors: Vectors, nearest: IntArray
+    ) -> tuple[CrossCandidates, list[FloatArray], FloatArray]:
+        """Return the candidates, four features in [0, 1] and the factor on all of them."""
+        found = cross_candidates(shop, batch, nearest, self._settings, self._ranking)
         users, rows = found.users, found.rows
         strongest = found.strongest[users]
-        association = np.divide(found.associations, strongest, out=np.zeros(len(users)), where=strongest > 0.0)
-        parts = contributions(
-            [
-                (settings.category_feature, association),
-                (settings.transition_feature, share_of_largest(found.transitions, users, batch.size)),
-                (settings.embedding_feature, closeness(embeddings, vectors, users, rows)),
-                (settings.popularity_feature, shop.shelves.popularity[rows]),
-            ],
-            batch.demoted[users, found.categories] * ignored_factors(shop, batch, users, rows),
-        )
-        return found, parts
+        values = [
+            np.divide(found.associations, strongest, out=np.zeros(len(users)), where=strongest > 0.0),
+            share_of_largest(found.transitions, users, batch.size),
+            closeness(embeddings, vectors, users, rows),
+            shop.shelves.popularity[rows],
+        ]
+        return found, values, batch.demoted[users, found.categories] * ignored_factors(shop, batch, users, rows)
 
     def _up_sell(
         self,
@@ -154,9 +198,10 @@ class Ranker:
         embeddings: Vectors,
         vectors: Vectors,
         nearest: IntArray,
+        weights: Weights,
     ) -> list[tuple[UpSell, ...]]:
         settings = self._settings
-        found, parts = self._score_up_sell(shop, batch, embeddings, vectors, nearest)
+        found, parts = self._score_up_sell(shop, batch, embeddings, vectors, nearest, weights)
         users, rows = found.users, found.rows
         categories = batch.anchors.categories[found.anchors]
         scores = parts.sum(axis=0)
@@ -173,24 +218,48 @@ class Ranker:
             caps=exposure_caps(self._items, shop.head, rows[best], settings),
         )
         chosen[chosen >= 0] = best[chosen[chosen >= 0]]
+        if not weights.up_sell[0]:  # what weighs nothing is no reason
+            found = replace(found, cells=np.full_like(found.cells, -1))
         return up_sell_lists(shop, batch, names, found, parts, chosen, vectors)
 
     def _score_up_sell(
-        self, shop: Shop, batch: ProfileBatch, embeddings: Vectors, vectors: Vectors, nearest: IntArray
+        self,
+        shop: Shop,
+        batch: ProfileBatch,
+        embeddings: Vectors,
+        vectors: Vectors,
+        nearest: IntArray,
+        weights: Weights,
     ) -> tuple[UpCandidates, IntArray]:
         """Return the candidates and the (3, candidates) contributions of their features."""
-        settings = self._settings
-        found = up_candidates(shop, batch, nearest, settings, self._ranking)
+        found, values, factor = self._up_sell_features(shop, batch, embeddings, vectors, nearest)
+        return found, contributions(list(zip(weights.up_sell, values, strict=True)), factor)
+
+    def _up_sell_features(
+        self, shop: Shop, batch: ProfileBatch, embeddings: Vectors, vectors: Vectors, nearest: IntArray
+    ) -> tuple[UpCandidates, list[FloatArray], FloatArray]:
+        """Return the candidates, three features in [0, 1] and the factor on all of them."""
+        found = up_candidates(shop, batch, nearest, self._settings, self._ranking)
         users, rows = found.users, found.rows
-        parts = contributions(
-            [
-                (settings.transition_feature, share_of_largest(found.transitions, users, batch.size)),
-                (settings.embedding_feature, closeness(embeddings, vectors, users, rows)),
-                (self._ranking.price_feature, found.gains),
-            ],
-            batch.demoted[users, batch.anchors.categories[found.anchors]] * ignored_factors(shop, batch, users, rows),
-        )
-        return found, parts
+        values = [
+            share_of_largest(found.transitions, users, batch.size),
+            closeness(embeddings, vectors, users, rows),
+            found.gains,
+        ]
+        factor = batch.demoted[users, batch.anchors.categories[found.anchors]]
+        return found, values, factor * ignored_factors(shop, batch, users, rows)
+
+
+def _scaled(values: Sequence[FloatArray], factor: FloatArray) -> FloatArray:
+    return np.stack(values, axis=1) * factor[:, None]
+
+
+def _heard_of(found: CrossCandidates, weights: Weights) -> CrossCandidates:
+    """Return the candidates without what weighs nothing: it is no reason."""
+    category, transition, *_ = weights.cross_sell
+    if not category:
+        found = replace(found, associations=np.zeros_like(found.associations))
+    return found if transition else replace(found, transitions=np.zeros_like(found.transitions))
 
 
 def _wanted_mix(found: CrossCandidates, weight: float) -> Mix | None:

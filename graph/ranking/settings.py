@@ -1,6 +1,8 @@
 """How far the ranker looks for candidates, and how it scales what it finds."""
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, PositiveFloat, PositiveInt
 
 
 class RankingSettings(BaseModel):
@@ -27,4 +29,10 @@ class RankingSettings(BaseModel):
     tried_weight: PositiveFloat = Field(5.0, description="A new item is tried once its transitions weigh so much.")
     newcomer_fit: float = Field(
         0.25, ge=0, le=1, description="Least share of the strongest association for a new item."
+    )
+    learned_file: Path | None = Field(
+        None, description="Learned weights (`train ranker`) instead of those of `graph.lists` and `price_feature`."
+    )
+    learned_watch_seconds: NonNegativeFloat = Field(
+        10.0, description="How often a worker looks for a new file there; 0: only when it starts."
     )

@@ -14,6 +14,7 @@ from stream.checking.topics import Topics
 from stream.encoding import Encoders
 from stream.knowledge import Knowledge
 from stream.metrics import Metrics
+from stream.ranker_file import load_weights
 from stream.refresher import Refresher
 from stream.settings import Settings
 from stream.users import CachedUser
@@ -24,11 +25,15 @@ _SCORE_TOLERANCE = 2e-6
 
 
 class ListCheck:
-    """Ranks users as a worker would that has read both compacted topics to their ends."""
+    """Ranks users as a worker would that has read both compacted topics to their ends.
+
+    Raises stream.ranker_file.RankerFileError.
+    """
 
     def __init__(self, settings: Settings, encoders: Encoders) -> None:
         self._settings = settings
         self._knowledge = Knowledge(encoders.user, settings.graph)
+        self._knowledge.weights = load_weights(settings.graph)
         self._thread = EncoderThread(settings.encoder.cpu_threads)
         self._refresher = Refresher(self._knowledge, self._thread, settings.graph, Metrics())
 
@@ -55,6 +60,10 @@ class ListCheck:
             for refreshed in await self._refresher.refresh(known[start : start + _USERS_AT_ONCE], 0):
                 findings.checked[Invariant.GRAPH] += 1
                 last = published.last[refreshed.user.user_id]
+                if last.ranker is not None and last.ranker != refreshed.ranker:
+                    where = f"user {refreshed.user.user_id}: last list {last.place}"
+                    findings.differ(Invariant.GRAPH, where, "another ranker made it", refreshed.ranker, last.ranker)
+                    continue
                 for what, expected, found in ranked_differences(refreshed.lists, last):
                     where = f"user {refreshed.user.user_id}: last list {last.place}"
                     findings.differ(Invariant.GRAPH, where, what, expected, found)

@@ -27,6 +27,7 @@ class LastList(msgspec.Struct, frozen=True):
     scores: tuple[float, ...]
     """Of cross-sell, then of up-sell."""
     place: str
+    ranker: str | None = None
 
 
 class PublishedLists:
@@ -81,7 +82,10 @@ class PublishedLists:
         cross_sell = tuple(self._name(item.item_id) for item in read.cross_sell)
         up_sell = tuple(self._name(item.item_id) for item in read.up_sell)
         scores = (*(item.score for item in read.cross_sell), *(item.score for item in read.up_sell))
-        self.last[user_id] = LastList(read.version, read.event_time, read.position, cross_sell, up_sell, scores, place)
+        ranker = None if read.ranker is None else self._name(read.ranker)
+        self.last[user_id] = LastList(
+            read.version, read.event_time, read.position, cross_sell, up_sell, scores, place, ranker
+        )
 
     def _name(self, item_id: str) -> str:
         return self._names.setdefault(item_id, item_id)  # a million lists name the same items

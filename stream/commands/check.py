@@ -84,10 +84,11 @@ def _ranking(settings: Settings) -> "ListCheck":
     from encoders.base import EncoderError
     from stream.checking.lists import ListCheck  # brings torch with it, which nothing else here needs
     from stream.encoding import load_encoders
+    from stream.ranker_file import RankerFileError
 
     try:
         return ListCheck(settings, load_encoders(settings.encoder))
-    except EncoderError as error:
+    except (EncoderError, RankerFileError) as error:
         fail(str(error), ExitCode.USAGE)
 
 

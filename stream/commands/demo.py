@@ -13,6 +13,7 @@ from stream.demo.errors import DemoError
 from stream.demo.picture import Picture
 from stream.demo.screen import open_screen
 from stream.event_files import EventFileError
+from stream.ranker_file import RankerFileError
 
 if TYPE_CHECKING:
     from stream.demo.figures import Figures
@@ -66,7 +67,7 @@ def demo(
             from stream.demo.run import Options, run_demo  # torch takes seconds: first show something
 
             figures = run_demo(Options(events, seed, speed, text), settings, screen, begun_at)
-    except (EncoderError, EventFileError) as error:
+    except (EncoderError, EventFileError, RankerFileError) as error:
         fail(str(error), ExitCode.USAGE)
     except DemoError as error:
         fail(str(error), ExitCode.FAILED)

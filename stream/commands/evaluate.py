@@ -18,6 +18,8 @@ from stream.evaluation.report import Report
 from stream.evaluation.tables import tables
 from stream.evaluation.written_lists import write_lists
 from stream.event_files import EventFileError
+from stream.ranker_file import RankerFileError, load_weights, read_ranker
+from stream.settings import Settings
 
 WIDTH = 180
 """Of the tables where there is no terminal to ask."""
@@ -54,6 +56,9 @@ def evaluate(
     worker: Annotated[
         int, typer.Option(min=0, help="prequential: so many of the last interactions go through the worker's own code.")
     ] = 20_000,
+    ranker: Annotated[
+        Path | None, typer.Option(help="prequential: weights from `train ranker` that the worker's own code ranks by.")
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of every random choice.")] = 0,
     plots: Annotated[Path | None, typer.Option(help="Folder to write PNGs into.")] = None,
     lists: Annotated[
@@ -77,8 +82,10 @@ def evaluate(
 
     Example: interestream evaluate --events events.csv.gz --items items.csv.gz --protocol leave-one-out
     """
-    _check(protocol, test, cut, plots, lists)
+    _check(protocol, test, cut, plots, lists, ranker)
     settings = read_settings()
+    if ranker is not None:
+        settings = _ranked_by(settings, ranker)
     try:
         shop = read_shop(events, items, protocol, test, _kinds(kinds))
         contest = Contest(seed, progress_bar, baselines, ablation)
@@ -90,19 +97,26 @@ def evaluate(
         written = write_plots(report, plots) if plots is not None else []
     except CannotTest as error:
         fail(str(error), ExitCode.FAILED)
-    except (EncoderError, EventFileError, PlotsUnavailable, OSError) as error:
+    except (EncoderError, EventFileError, PlotsUnavailable, RankerFileError, OSError) as error:
         fail(str(error), ExitCode.USAGE)
     if as_json:
-        print_json(report.as_json() | {"plots": [str(path) for path in written]})
+        by = {"worker_ranker": load_weights(settings.graph).version} if report.worker else {}
+        print_json(report.as_json() | by | {"plots": [str(path) for path in written]})
         return
     console = Console() if sys.stdout.isatty() else Console(width=WIDTH)
     for table in tables(report):
         console.print(table)
+    if report.worker:
+        console.print(f"the worker's ranker: {load_weights(settings.graph).version}")
     for path in written:
         console.print(f"written: {path}")
 
 
-def _check(protocol: Protocol, test: Path | None, cut: str | None, plots: Path | None, lists: Path | None) -> None:
+def _check(
+    protocol: Protocol, test: Path | None, cut: str | None, plots: Path | None, lists: Path | None, ranker: Path | None
+) -> None:
+    if ranker is not None and protocol is not Protocol.PREQUENTIAL:
+        fail("--ranker belongs to --protocol prequential", ExitCode.USAGE)
     if test is not None and protocol is not Protocol.SESSION:
         fail("--test belongs to --protocol session", ExitCode.USAGE)
     if cut is not None and protocol is not Protocol.NEXT_BASKET:
@@ -111,6 +125,15 @@ def _check(protocol: Protocol, test: Path | None, cut: str | None, plots: Path |
         fail(f"--plots: {plots} is not a folder; create it first", ExitCode.USAGE)
     if lists is not None and not lists.absolute().parent.is_dir():
         fail(f"--write-lists: {lists.parent} is not a folder; create it first", ExitCode.USAGE)
+
+
+def _ranked_by(settings: Settings, ranker: Path) -> Settings:
+    try:
+        read_ranker(ranker)
+    except RankerFileError as error:
+        fail(f"--ranker: {error}", ExitCode.USAGE)
+    ranking = settings.graph.ranking.model_copy(update={"learned_file": ranker})
+    return settings.model_copy(update={"graph": settings.graph.model_copy(update={"ranking": ranking})})
 
 
 def _kinds(text: str | None) -> frozenset[str] | None:

@@ -18,7 +18,7 @@ from stream.settings import Settings, SettingsError, check_security
 def report(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object, with intervals and brands.")] = False,
 ) -> None:
-    """Report click-through and conversion by list, position and model, and the exposure of brands and long tail.
+    """Report click-through and conversion by list, position, model and ranker, and the exposure of brands and tail.
 
     Reads the topics from their beginnings, without joining a group or leaving a trace: impressions, clicks and
     purchases that carry a recommendation_id, and the lists they speak of. What retention and compaction have removed
@@ -65,6 +65,8 @@ def _print(found: ListReport) -> None:
             _row(table, f"  place {position}", at)
     for model, outcome in feedback.by_model.items():
         _row(table, f"model {model}", outcome)
+    for ranker, outcome in feedback.by_ranker.items():
+        _row(table, f"ranker {ranker}", outcome)
     if feedback.explored.shown:
         _row(table, "explored", feedback.explored)
     console.print(table)

@@ -18,6 +18,7 @@ from encoders.training.catalogue import CatalogueItem, read_catalogue
 from encoders.training.categories import FormerCategories, train_categories
 from encoders.training.projection import fit_projection
 from stream.commands.console import ExitCode, fail, print_json, read_settings
+from stream.commands.train_ranker import ranker
 from stream.commands.train_user import encode_texts, user
 
 app = typer.Typer(
@@ -28,6 +29,7 @@ app = typer.Typer(
 )
 
 app.command()(user)
+app.command()(ranker)
 
 Items = Annotated[
     Path,

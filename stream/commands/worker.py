@@ -17,6 +17,7 @@ from stream.commands.console import ExitCode, fail, read_settings
 from stream.logs import configure_logging
 from stream.preflight import ServerAway, wait_for_topics
 from stream.publisher import BrokerUnavailable
+from stream.ranker_file import RankerFileError
 from stream.restart import restart_in_place
 from stream.settings import FAILPOINTS_VARIABLE, SettingsError, check_security
 from stream.stores import open_store
@@ -51,7 +52,7 @@ def worker(
         facts = wait_for_topics(settings)
         parts = build_parts(settings, facts, open_store(settings))
         process, _ = build_worker(parts, roles)
-    except (SettingsError, EncoderError) as error:
+    except (SettingsError, EncoderError, RankerFileError) as error:
         fail(str(error), ExitCode.USAGE)
     except ServerAway as error:
         fail(str(error), ExitCode.AWAY)

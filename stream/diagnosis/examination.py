@@ -12,6 +12,7 @@ from stream.diagnosis.encoding import check_encoders
 from stream.diagnosis.finding import Finding, Verdict
 from stream.diagnosis.graph import check_graph, check_schema
 from stream.diagnosis.machine import check_port, check_state_dir
+from stream.diagnosis.ranking import check_ranker
 from stream.diagnosis.security import check_exposure, check_transport
 from stream.settings import Settings
 from stream.settings_reference import MASK
@@ -38,6 +39,7 @@ CHECKS = (
     Check("graph", check_graph),
     Check("schema", check_schema, ("broker", "graph")),
     Check("encoders", check_encoders),
+    Check("ranker", check_ranker),
 )
 
 

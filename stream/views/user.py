@@ -123,6 +123,7 @@ def render_user(page: UserPage, history_rows: int) -> Group:
     else:
         lists = page.published
         title = f"version {lists.version}, ranked at {minute(lists.generated_at)} UTC, {lists.model}"
+        title += f", ranker {lists.ranker}" if lists.ranker else ""
         parts.append(_list_table(f"Cross-sell ({title})", lists.cross_sell))
         parts.append(_list_table("Up-sell", lists.up_sell))
     return Group(*(line for part in parts for line in (part, Text())))

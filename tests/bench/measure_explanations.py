@@ -1,6 +1,6 @@
 """Measure, on the whole shipped sample, how many reasons are true; see stream/explanations.py.
 
-    python -m tests.bench.measure_explanations [--views]
+    python -m tests.bench.measure_explanations [--views] [--ranker FILE]
 
 ``--views`` adds the demo's simulated views, so that reasons by views occur too. Takes minutes. Prints one line per
 list and feature, and a JSON object last.
@@ -16,6 +16,7 @@ import msgspec
 
 from stream.demo.sample import load_sample, with_views
 from stream.explanations import interactions_in, measure_truth
+from stream.ranker_file import read_ranker
 from tests.unit.stream.sample_shop import make_sample_shop
 
 
@@ -23,13 +24,16 @@ def main() -> None:
     """Run it."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--views", action="store_true")
-    views = parser.parse_args().views
+    parser.add_argument("--ranker", type=Path, help="learned weights instead of the fixed ones")
+    arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder, asyncio.Runner() as runner:
         shop = make_sample_shop(Path(folder), runner)
-        if views:
+        if arguments.views:
             made = [event for event in with_views(load_sample().events, seed=0) if event.simulated]
             shop.send(shop.settings.topics.interactions, [(e.user_id.encode(), msgspec.json.encode(e)) for e in made])
             shop.rest()
+        if arguments.ranker is not None:
+            shop.pipeline.knowledge.weights = read_ranker(arguments.ranker).weights
         past = interactions_in(shop.values(shop.settings.topics.bundles))
         truth = shop.run(measure_truth(past, shop.refresher, shop.pipeline.store, shop.settings.graph))
         shop.close()

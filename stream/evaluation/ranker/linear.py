@@ -26,11 +26,13 @@ class LinearBlend:
         return scores
 
 
-def fit_linear(rows: IntArray, values: FloatArray, hits: BoolArray) -> LinearBlend:
+def fit_linear(
+    rows: IntArray, values: FloatArray, hits: BoolArray, ridge: float = RIDGE, *, nonnegative: bool = False
+) -> LinearBlend:
     """Maximise the likelihood of the hits among each case's candidates, with a small ridge; rows sorted by case.
 
     P(i) = exp(s_i) / sum exp(s_j) (McFadden, Conditional logit analysis of qualitative choice behavior, 1974); several
-    hits of one case share its weight. Cases without a hit say nothing.
+    hits of one case share its weight. Cases without a hit say nothing. ``nonnegative``: no weight may be below 0.
     """
     told = np.isin(rows, rows[hits])
     rows, values, hits = rows[told], values[told], hits[told]
@@ -50,9 +52,10 @@ def fit_linear(rows: IntArray, values: FloatArray, hits: BoolArray) -> LinearBle
         total = np.add.reduceat(odds, starts)
         likelihood = float(share @ scores) - float(np.log(total).sum())
         gradient = (share - odds / total[case]) @ scaled
-        value = -likelihood / len(starts) + RIDGE / 2 * float(weights @ weights)
-        return value, (-gradient / len(starts) + RIDGE * weights).astype(np.float64)
+        value = -likelihood / len(starts) + ridge / 2 * float(weights @ weights)
+        return value, (-gradient / len(starts) + ridge * weights).astype(np.float64)
 
     start = np.zeros(values.shape[1])
-    found = minimize(loss, start, jac=True, method="L-BFGS-B", options={"maxiter": MOST_STEPS})
+    bounds = [(0.0, None)] * len(start) if nonnegative else None
+    found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": MOST_STEPS})
     return LinearBlend(mean, deviation, found.x.astype(np.float32))

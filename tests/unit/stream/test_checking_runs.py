@@ -61,6 +61,17 @@ async def test_a_run_without_faults_has_no_differences(world: World) -> None:
         assert verdict.checked, code
 
 
+async def test_lists_of_another_ranker_are_named_not_compared(world: World) -> None:
+    lists = world.settings.graph.lists.model_copy(update={"popularity_feature": 0.2})
+    world.settings = world.settings.model_copy(
+        update={"graph": world.settings.graph.model_copy(update={"lists": lists})}
+    )
+    report = await world.check(lists=True)
+    assert report.found
+    assert {difference.what for difference in report.found} == {"another ranker made it"}
+    assert {difference.found for difference in report.found} == {"fixed-612cf05a"}
+
+
 async def test_every_source_record_is_accounted_for(world: World) -> None:
     report = await world.check()
     topics = world.settings.topics

@@ -23,6 +23,7 @@ from stream.diagnosis import broker, encoding, examination, machine
 from stream.diagnosis import graph as graph_check
 from stream.diagnosis.examination import Check, examine
 from stream.diagnosis.finding import Finding, Verdict, failed, ok, warning
+from stream.diagnosis.ranking import check_ranker
 from stream.diagnosis.security import check_exposure, check_transport
 from stream.embedded import EmbeddedBroker
 from stream.settings import KafkaSettings, MetricsSettings, Neo4jSettings, Settings, StoreName, WorkerSettings
@@ -378,6 +379,17 @@ def test_one_broken_file_does_not_hide_the_other(examined: Encoding, tmp_path: P
     assert found["derived categories"].verdict == Verdict.FAILED
     assert found["user model"].verdict == Verdict.FAILED
     assert str(broken.with_suffix("")) in found["derived categories"].message
+
+
+def test_the_ranker_is_named_and_a_file_that_cannot_be_used_too(tmp_path: Path) -> None:
+    (fixed,) = check_ranker(Settings())
+    assert (fixed.verdict, fixed.message) == (Verdict.OK, "fixed-612cf05a")
+    path = tmp_path / "ranker.json"
+    path.write_text("{}")
+    (broken,) = check_ranker(Settings.model_validate({"graph": {"ranking": {"learned_file": path}}}))
+    assert broken.verdict == Verdict.FAILED
+    assert str(path) in broken.message
+    assert "train ranker" in broken.mend
 
 
 def test_a_gpu_that_is_not_there_is_named(examined: Encoding, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 import pytest
 
 from graph.ranking.lists import Reason
+from graph.ranking.weights import Weights
 from stream.explanations import Truth, interactions_in, measure_truth, origin_of
 from tests.unit.stream.sample_shop import SampleShop
 
@@ -37,6 +38,23 @@ def test_reasons_are_true_one_by_one(truth: Truth) -> None:
     }
     assert sum(tally.held for tally in each.values()) / sum(tally.cases for tally in each.values()) >= LEAST_SHARE
     assert {claim: tally.share for claim, tally in each.items() if tally.cases > 400 and tally.share < 0.93} == {}
+
+
+def test_reasons_are_as_true_under_learned_weights(sample_shop: SampleShop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As online shops teach them: what weighs nothing is no reason, and the rest adds up to the score."""
+    learned = Weights((0.0, 1.2, 1.0, 0.1), (0.0, 1.1, 0.3), "linear-test")
+    monkeypatch.setattr(sample_shop.pipeline.knowledge, "weights", learned)
+    past = interactions_in(sample_shop.values(sample_shop.settings.topics.bundles))
+    some = {user_id: past[user_id] for user_id in sorted(past)[::20]}
+    truth = sample_shop.run(
+        measure_truth(some, sample_shop.refresher, sample_shop.pipeline.store, sample_shop.settings.graph)
+    )
+    assert truth.wrong == []
+    assert ("cross_sell", "BOUGHT_NEXT") not in truth.removal
+    for name in ("cross_sell", "up_sell"):
+        tally = truth.removal[name, "item"]
+        assert tally.cases > 100
+        assert tally.share >= LEAST_SHARE
 
 
 def test_every_number_in_a_reason_is_the_graphs(truth: Truth) -> None:

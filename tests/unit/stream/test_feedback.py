@@ -4,6 +4,7 @@ import doctest
 import json
 from collections.abc import Iterator, Sequence
 
+import msgspec
 import pytest
 from msgspec import UNSET
 
@@ -37,8 +38,8 @@ def event(kind: Kind, item: str, publication: str | None = "r1", **fields: objec
 def test_pairs_are_counted_once_by_list_position_and_model() -> None:
     found = Feedback()
     found.take(event(Kind.PURCHASE, "b"))  # events may come before the record
-    found.publish(record("r1", ["a", "b"], ["c"]))
-    found.publish(record("r2", ["a"], model="m2"))
+    found.publish(msgspec.structs.replace(record("r1", ["a", "b"], ["c"]), ranker="linear-1"))
+    found.publish(record("r2", ["a"], model="m2"))  # of before rankers had versions
     for item in ("a", "b", "c"):
         found.take(event(Kind.IMPRESSION, item))
     for kind in (Kind.CLICK, Kind.VIEW, Kind.CLICK):
@@ -53,6 +54,7 @@ def test_pairs_are_counted_once_by_list_position_and_model() -> None:
     assert report.by_list["cross_sell"].conversion == pytest.approx(1 / 3)
     assert {place: out.clicked for place, out in report.by_position["cross_sell"].items()} == {1: 1, 2: 1}
     assert {model: out.shown for model, out in report.by_model.items()} == {"m1": 3, "m2": 1}
+    assert {ranker: out.shown for ranker, out in report.by_ranker.items()} == {"linear-1": 3, "unknown": 1}
     assert report.unmatched == 0
 
 
@@ -162,6 +164,7 @@ def test_the_report_reads_the_topics(shop: SampleShop) -> None:
     assert (report.feedback.all.shown, report.feedback.all.clicked) == (2, 1)
     assert report.feedback.by_position["up_sell"][1].ctr == 1.0
     assert report.feedback.by_model.keys() == {before.model}
+    assert report.feedback.by_ranker.keys() == {before.ranker} == {"fixed-612cf05a"}
     shown = report.exposure["cross_sell"]
     assert shown.places == sum(len(r.cross_sell) for r in shop.published().values())
     assert shown.one_category == 0.0

@@ -81,6 +81,13 @@ def test_the_published_record() -> None:
     assert next(iter(published)) == "schema"
 
 
+def test_a_record_of_before_rankers_had_versions_is_read_and_a_new_one_names_its_ranker() -> None:
+    assert RECOMMENDATION.ranker is None
+    named = msgspec.structs.replace(RECOMMENDATION, ranker="linear-0a1b2c3d")
+    assert json.loads(encode(named)) == json.loads(encode(RECOMMENDATION)) | {"ranker": "linear-0a1b2c3d"}
+    assert decode(encode(named)) == named
+
+
 def test_what_is_published_can_be_read_back() -> None:
     assert decode(encode(RECOMMENDATION)) == RECOMMENDATION
 

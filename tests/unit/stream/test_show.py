@@ -43,6 +43,7 @@ def lists(version: int, item_id: str = "candle", user_id: str = USER) -> Recomme
         recommendation_id="r",
         cross_sell=(CrossSellItem(item_id, "Home > Candles", 0.83, (because,)),),
         up_sell=(),
+        ranker="linear-0a1b2c3d",
     )
 
 

@@ -4,11 +4,13 @@ import json
 import math
 from pathlib import Path
 
+import msgspec
 import pytest
 import typer
 from typer.testing import CliRunner, Result
 
 from stream.commands.evaluate import evaluate
+from stream.ranker_file import LEARNED, LearnedList, RankerFile, version_of, write_ranker
 from tests.unit.stream.evaluation.small_shops import write_shop
 
 app = typer.Typer()
@@ -111,6 +113,24 @@ def test_prequential_runs_the_worker_and_late_lists(shop: tuple[Path, Path]) -> 
     assert found["worker"]["cross-sell"].keys() >= {"HR@10", "NDCG@10", "MRR@10"}
 
 
+def test_prequential_judges_the_worker_by_learned_weights(shop: tuple[Path, Path], tmp_path: Path) -> None:
+    path = tmp_path / "ranker.json"
+    popular = {"category": 0.0, "transition": 0.0, "embedding": 0.0, "popularity": 1.0}
+    up_sell = {"transition": 0.0, "embedding": 0.0, "price": 1.0}
+    file = RankerFile(1, "", LearnedList(popular, LEARNED, ""), LearnedList(up_sell, LEARNED, ""))
+    file = msgspec.structs.replace(file, version=version_of(file))
+    write_ranker(path, file)
+    options = ["--protocol", "prequential", "--no-baselines", "--worker", "200", "--json"]
+    fixed, learned = (
+        json.loads(call(shop, *options, *more).stdout.splitlines()[-1]) for more in ([], ["--ranker", str(path)])
+    )
+    assert fixed["worker_ranker"].startswith("fixed-")
+    assert learned["worker_ranker"] == file.version
+    assert learned["figures"]["NDCG@10"] == fixed["figures"]["NDCG@10"]
+    assert learned["worker"]["stream"]["broken rules"] == 0
+    assert learned["worker"]["cross-sell"]["NDCG@10"] != fixed["worker"]["cross-sell"]["NDCG@10"]
+
+
 def session_file(path: Path, sessions: dict[str, list[str]], day: int) -> Path:
     lines = ["SessionId\tItemId\tTime"]
     for number, (name, items) in enumerate(sessions.items()):
@@ -153,6 +173,8 @@ def test_tables_for_people(shop: tuple[Path, Path]) -> None:
         (["--protocol", "leave-one-out", "--test", "x"], "--test belongs"),
         (["--protocol", "session", "--cut", "2011-10-01"], "--cut belongs"),
         (["--protocol", "next-basket", "--cut", "soon"], "is no day"),
+        (["--protocol", "session", "--ranker", "x.json"], "--ranker belongs"),
+        (["--ranker", "nowhere.json"], "--ranker: nowhere.json: cannot be read"),
         (["--plots", "nowhere"], "create it first"),
         (["--write-lists", "nowhere/lists.jsonl"], "create it first"),
     ],

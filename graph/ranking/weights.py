@@ -1,0 +1,46 @@
+"""What each feature weighs in a list's score: fixed by the settings, or learned. A version names the weights."""
+
+import hashlib
+from dataclasses import dataclass
+
+from graph.ranking.settings import RankingSettings
+from graph.settings import ListSettings
+
+CROSS_SELL_FEATURES = ("category", "transition", "embedding", "popularity")
+UP_SELL_FEATURES = ("transition", "embedding", "price")
+"""In the order of the contributions."""
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """Weights >= 0 of features in [0, 1], so that each contribution is a true share of the score.
+
+    cross_sell, up_sell: in the order of :data:`CROSS_SELL_FEATURES` and :data:`UP_SELL_FEATURES`; version: published
+    with every list that they made.
+    """
+
+    cross_sell: tuple[float, ...]
+    up_sell: tuple[float, ...]
+    version: str
+
+
+def fixed_weights(settings: ListSettings, ranking: RankingSettings) -> Weights:
+    """Return the weights of the settings, under a version of their own."""
+    cross_sell = (
+        settings.category_feature,
+        settings.transition_feature,
+        settings.embedding_feature,
+        settings.popularity_feature,
+    )
+    up_sell = settings.transition_feature, settings.embedding_feature, ranking.price_feature
+    return Weights(cross_sell, up_sell, f"fixed-{weights_digest(cross_sell, up_sell)}")
+
+
+def weights_digest(cross_sell: tuple[float, ...], up_sell: tuple[float, ...]) -> str:
+    """Return eight hexadecimal digits that follow from the weights alone.
+
+    >>> weights_digest((1.0, 0.7, 0.5, 0.1), (0.7, 0.5, 0.2))
+    '612cf05a'
+    """
+    numbers = [[float(weight) for weight in weights] for weights in (cross_sell, up_sell)]
+    return hashlib.sha256(repr(numbers).encode()).hexdigest()[:8]

@@ -1,0 +1,75 @@
+"""``interestream train ranker``: the weights of the lists' features, from a shop's own events."""
+
+import asyncio
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from encoders.base import EncoderError
+from stream.commands.console import ExitCode, fail, print_json, progress_bar, read_settings
+from stream.event_files import EventFileError, count_hint, read_catalogue
+from stream.ranker_file import LearnedList, RankerFile, write_ranker
+from stream.ranker_training.log import read_log
+from stream.ranker_training.training import Shop, TooLittle, train_ranker
+
+
+def ranker(
+    events: Annotated[Path, typer.Option(help="A .jsonl, .ndjson or .csv file of events, as for `replay`.")],
+    items: Annotated[Path, typer.Option(help="The catalogue: rows as for `replay --catalogue`, or a .csv.")],
+    output: Annotated[Path, typer.Option(help="File of the weights; replaced as a whole.")] = Path("ranker.json"),
+    last: Annotated[int, typer.Option(min=1000, help="So many of the last messages are replayed.")] = 100_000,
+    seed: Annotated[int, typer.Option(min=0, help="Of the lot among cases, where there are too many to fit.")] = 0,
+    shift_ms: Annotated[int, typer.Option(help="Added to the times of a CSV whose clock tells only an order.")] = 0,
+    data: Annotated[str, typer.Option(help="What the events are, for the file.")] = "",
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Learn what the features of the lists weigh, by a replay of a shop's own events through the worker's own code.
+
+    Four tenths of the messages fill the graph. In the next three tenths the candidates' features are recorded before
+    each interaction, and the weights are fitted to what was taken then. The next 15 % choose: unless the learned
+    weights are better there, the fixed ones stay, for each list by itself. The last 15 % judge and fit nothing.
+    Use the file by INTERESTREAM_GRAPH__RANKING__LEARNED_FILE; workers that run take a new one over by themselves.
+
+    Exits with 1 when there is too little to learn from, with 2 when a file or a setting cannot be used.
+
+    Example: interestream train ranker --events events.csv.gz --items items.csv.gz --output ranker.json
+    """
+    settings = read_settings()
+    if not output.absolute().parent.is_dir():
+        fail(f"--output: {output.parent} is not a folder; create it first", ExitCode.USAGE)
+    command = (
+        f"interestream train ranker --events {events.name} --items {items.name} --output {output.name} "
+        f"--last {last} --seed {seed}"
+    )
+    try:
+        catalogue = list(read_catalogue(items))
+        with progress_bar(f"reading {events.name}", count_hint(events)) as step:
+            messages, refused = read_log(events, settings.trackers, shift_ms, last, step)
+        shop = Shop(messages, catalogue, refused, command, data)
+        learned = asyncio.run(train_ranker(shop, settings, seed, progress_bar))
+        write_ranker(output, learned)
+    except TooLittle as error:
+        fail(f"{events}: {error}; refused: {dict(refused) or 'none'}", ExitCode.FAILED)
+    except (EventFileError, EncoderError, OSError) as error:
+        fail(str(error), ExitCode.USAGE)
+    if as_json:
+        print_json({"file": str(output), "ranker": learned})
+    else:
+        typer.echo(_text(output, learned))
+
+
+def _text(output: Path, learned: RankerFile) -> str:
+    lines = [f"{output}: ranker {learned.version}"]
+    for name, found in (("cross-sell", learned.cross_sell), ("up-sell", learned.up_sell)):
+        lines += [f"{name}: {found.chosen} weights; {found.reason}", f"  weights: {_numbers(found.weights)}"]
+        lines += _figures("validation", found, found.validation) + _figures("test", found, found.test)
+    return "\n".join(lines)
+
+
+def _figures(period: str, found: LearnedList, figures: dict[str, dict[str, float]]) -> list[str]:
+    return [f"  {period} ({found.cases[period]:,} cases), {name}: {_numbers(of)}" for name, of in figures.items()]
+
+
+def _numbers(numbers: dict[str, float]) -> str:
+    return ", ".join(f"{name} {value:.4f}" for name, value in numbers.items())

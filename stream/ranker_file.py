@@ -1,0 +1,148 @@
+"""The file of learned weights: what `train ranker` writes and workers read. JSON, small, named by its content."""
+
+import math
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from graph.ranking.weights import (
+    CROSS_SELL_FEATURES,
+    UP_SELL_FEATURES,
+    Weights,
+    fixed_weights,
+    weights_digest,
+)
+from graph.settings import GraphSettings
+
+FORMAT = 1
+MAX_BYTES = 1 << 20
+MAX_WEIGHT = 1000.0
+FIXED, LEARNED = "fixed", "learned"
+
+Figures = dict[str, float]
+
+
+class RankerFileError(Exception):
+    """The file cannot be used; the message names the field and the limit."""
+
+
+class LearnedList(msgspec.Struct, frozen=True):
+    """What was learned of one list.
+
+    weights: by feature, those to rank with; chosen: ``learned`` or ``fixed``; reason: why; fitted: what the training
+    period gave, chosen or not (None: nothing); cases: by period, those that were learned from or judged; validation,
+    test: HR@10, NDCG@10 of ``fixed`` and ``learned`` on the same cases, and ``lead``: of NDCG@10, with its standard
+    error by users (none where there is one user).
+    """
+
+    weights: dict[str, float]
+    chosen: str
+    reason: str
+    fitted: dict[str, float] | None = None
+    cases: dict[str, int] = {}
+    validation: dict[str, Figures] = {}
+    test: dict[str, Figures] = {}
+
+
+class Period(msgspec.Struct, frozen=True):
+    """A stretch of the log: first and last time (RFC 3339) and how many messages."""
+
+    first: str
+    last: str
+    messages: int
+
+
+class RankerFile(msgspec.Struct, frozen=True):
+    """The whole file. version: see :func:`version_of`; periods: warm-up, training, validation, test."""
+
+    format: Annotated[int, Meta(ge=1)]
+    version: str
+    cross_sell: LearnedList
+    up_sell: LearnedList
+    command: str = ""
+    data: str = ""
+    counts: dict[str, int] = {}
+    periods: dict[str, Period] = {}
+    seed: int = 0
+
+    @property
+    def weights(self) -> Weights:
+        """Return what to rank with."""
+        cross_sell, up_sell = _ordered(self)
+        return Weights(cross_sell, up_sell, self.version)
+
+
+_DECODER = msgspec.json.Decoder(RankerFile)
+
+
+def version_of(file: RankerFile) -> str:
+    """Return ``linear-`` or, where neither list's weights were learned, ``fixed-``, and a digest of the weights."""
+    learned = LEARNED in (file.cross_sell.chosen, file.up_sell.chosen)
+    return f"{'linear' if learned else 'fixed'}-{weights_digest(*_ordered(file))}"
+
+
+def read_ranker(path: Path) -> RankerFile:
+    """Read and check a file. Raises RankerFileError."""
+    try:
+        size = path.stat().st_size
+        if size > MAX_BYTES:
+            raise RankerFileError(f"{path}: {size} bytes, at most {MAX_BYTES}: it is no file of `train ranker`")
+        found = _DECODER.decode(path.read_bytes())
+    except OSError as error:
+        raise RankerFileError(f"{path}: cannot be read: {error.strerror}") from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise RankerFileError(f"{path}: {error}") from None
+    check(found, str(path))
+    return found
+
+
+def write_ranker(path: Path, file: RankerFile) -> None:
+    """Write it as a whole: a worker that looks meanwhile reads the former file or this one. Raises OSError."""
+    check(file, str(path))
+    scratch = path.with_name(f".{path.name}.new")
+    scratch.write_bytes(msgspec.json.format(msgspec.json.encode(file), indent=2) + b"\n")
+    scratch.replace(path)
+
+
+def check(file: RankerFile, name: str) -> None:
+    """Raise RankerFileError, naming the field, unless the weights can be ranked with and the version is theirs."""
+    if file.format != FORMAT:
+        raise RankerFileError(f"{name}: format {file.format}; this version reads format {FORMAT}: train again")
+    for field, learned, features in (
+        ("cross_sell", file.cross_sell, CROSS_SELL_FEATURES),
+        ("up_sell", file.up_sell, UP_SELL_FEATURES),
+    ):
+        if learned.chosen not in (FIXED, LEARNED):
+            raise RankerFileError(f"{name}: {field}.chosen is {learned.chosen!r}; wanted: {FIXED} or {LEARNED}")
+        if set(learned.weights) != set(features):
+            raise RankerFileError(
+                f"{name}: {field}.weights has {', '.join(sorted(learned.weights)) or 'none'}; "
+                f"wanted: {', '.join(features)}"
+            )
+        for feature, weight in learned.weights.items():
+            if not (math.isfinite(weight) and 0 <= weight <= MAX_WEIGHT):
+                raise RankerFileError(f"{name}: {field}.weights.{feature} is {weight}; wanted: 0 to {MAX_WEIGHT:g}")
+        if not any(learned.weights.values()):
+            raise RankerFileError(f"{name}: {field}.weights are all 0; one must be larger")
+    if file.version != version_of(file):
+        raise RankerFileError(
+            f"{name}: version is {file.version!r}, its weights' is {version_of(file)!r}: changed after it was written"
+        )
+
+
+def load_weights(settings: GraphSettings) -> Weights:
+    """Return the weights of the file that ``graph.ranking.learned_file`` names, else the fixed ones.
+
+    Raises RankerFileError.
+    """
+    path = settings.ranking.learned_file
+    return fixed_weights(settings.lists, settings.ranking) if path is None else read_ranker(path).weights
+
+
+def _ordered(file: RankerFile) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    return (
+        tuple(float(file.cross_sell.weights[feature]) for feature in CROSS_SELL_FEATURES),
+        tuple(float(file.up_sell.weights[feature]) for feature in UP_SELL_FEATURES),
+    )

@@ -1,0 +1,173 @@
+"""Periods, contenders and the choice among them: from a log to the file of learned weights."""
+
+import math
+from collections import Counter
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+
+import msgspec
+
+from graph.ranking.weights import CROSS_SELL_FEATURES, UP_SELL_FEATURES, Weights, fixed_weights
+from stream.encoding import load_encoders
+from stream.pipeline import Pipeline
+from stream.ranker_file import FIXED, FORMAT, LEARNED, LearnedList, Period, RankerFile, version_of
+from stream.ranker_training.cases import Cases, Ranks
+from stream.ranker_training.fit import LEAST_CASES, RIDGES, fit_weights
+from stream.ranker_training.log import Message
+from stream.ranker_training.replay import Clock, Replay, training_settings
+from stream.recommendations import rfc3339
+from stream.settings import Settings
+
+SHARES = {"warm-up": 0.4, "training": 0.3, "validation": 0.15, "test": 0.15}
+"""Of the messages, in the order of time. Warm-up fills the graph, and nothing is asked; test is never fitted on."""
+
+LEAST_MESSAGES = 1000
+
+Progress = Callable[[str, int], AbstractContextManager[Callable[[], None]]]
+
+
+class TooLittle(Exception):
+    """The log is too short to learn from; the message says what is missing."""
+
+
+@dataclass(frozen=True)
+class Shop:
+    """catalogue: messages, key and value; refused: of the log, by reason; command, data: for the file."""
+
+    messages: Sequence[Message]
+    catalogue: Sequence[tuple[bytes | None, bytes]]
+    refused: Counter[str]
+    command: str = ""
+    data: str = ""
+
+
+async def train_ranker(shop: Shop, base: Settings, seed: int, progress: Progress) -> RankerFile:
+    """Replay the log and return what was learned of it.
+
+    seed: of the lot among cases, where there are more than are fitted. Raises TooLittle, encoders.base.EncoderError.
+    """
+    if len(shop.messages) < LEAST_MESSAGES:
+        raise TooLittle(f"{len(shop.messages)} messages that can be used, at least {LEAST_MESSAGES} are needed")
+    settings = training_settings(base)
+    clock = Clock(shop.messages[0].at)
+    pipeline = Pipeline(settings, load_encoders(settings.encoder), clock)
+    await pipeline.start()
+    try:
+        return await _train(shop, Replay(pipeline, clock), settings, seed, progress)
+    finally:
+        await pipeline.close()
+
+
+async def _train(shop: Shop, replay: Replay, settings: Settings, seed: int, progress: Progress) -> RankerFile:
+    parts = split(shop.messages)
+    fixed = fixed_weights(settings.graph.lists, settings.graph.ranking)
+    with progress("catalogue", len(shop.catalogue)) as step:
+        await replay.catalogue(shop.catalogue, step)
+    with progress("warm-up", len(parts["warm-up"])) as step:
+        await replay.process(parts["warm-up"], step)
+    with progress("training", len(parts["training"])) as step:
+        recorded = await replay.record(parts["training"], step)
+    contenders = [fixed, *(_contender(recorded, fixed, ridge, seed) for ridge in RIDGES)]
+    with progress("validation", len(parts["validation"])) as step:
+        validated = await replay.judge(parts["validation"], contenders, step)
+    best = tuple(_best(ranks) for ranks in validated)
+    learned = Weights(contenders[best[0]].cross_sell, contenders[best[1]].up_sell, "learned")
+    with progress("test", len(parts["test"])) as step:
+        tested = await replay.judge(parts["test"], [fixed, learned], step)
+    lists = [
+        _decide(features, weights, recorded[place], validated[place], best[place], tested[place])
+        for place, (features, weights) in enumerate(
+            (
+                (CROSS_SELL_FEATURES, (fixed.cross_sell, learned.cross_sell)),
+                (UP_SELL_FEATURES, (fixed.up_sell, learned.up_sell)),
+            )
+        )
+    ]
+    file = RankerFile(
+        format=FORMAT,
+        version="",
+        cross_sell=lists[0],
+        up_sell=lists[1],
+        command=shop.command,
+        data=shop.data,
+        counts={"messages": len(shop.messages), **{f"refused: {k}": v for k, v in sorted(shop.refused.items())}},
+        periods={
+            name: Period(rfc3339(part[0].at), rfc3339(part[-1].at), len(part)) for name, part in parts.items() if part
+        },
+        seed=seed,
+    )
+    return msgspec.structs.replace(file, version=version_of(file))
+
+
+def split(messages: Sequence[Message]) -> dict[str, Sequence[Message]]:
+    """Cut a log in the order of time by :data:`SHARES`."""
+    parts, start, share = {}, 0, 0.0
+    for name, own in SHARES.items():
+        share += own
+        end = round(share * len(messages))
+        parts[name] = messages[start:end]
+        start = end
+    return parts
+
+
+def _contender(recorded: tuple[Cases, Cases], fixed: Weights, ridge: float, seed: int) -> Weights:
+    cross_sell, up_sell = recorded
+    return Weights(
+        fit_weights(cross_sell, fixed.cross_sell, ridge, seed) or fixed.cross_sell,
+        fit_weights(up_sell, fixed.up_sell, ridge, seed) or fixed.up_sell,
+        f"ridge {ridge:g}",
+    )
+
+
+def _best(ranks: Ranks) -> int:
+    """Return the number of the learned contender with the best validation; the first of equals."""
+    if not len(ranks):
+        return 1
+    return max(range(1, len(RIDGES) + 1), key=lambda number: ranks.gains()[:, number].mean())
+
+
+def _decide(
+    features: Sequence[str],
+    weights: tuple[Sequence[float], Sequence[float]],
+    recorded: Cases,
+    validated: Ranks,
+    best: int,
+    tested: Ranks,
+) -> LearnedList:
+    """Keep the fixed weights unless the learned ones lead on validation by more than a standard error."""
+    fixed, learned = weights
+    cases = {"training": len(recorded), "validation": len(validated), "test": len(tested)}
+    if min(cases["training"], cases["validation"]) < LEAST_CASES:
+        reason = f"too few cases: {cases['training']} in training, {cases['validation']} in validation"
+        reason += f", at least {LEAST_CASES} each"
+        return LearnedList(_named(features, fixed), FIXED, reason, None, cases, {}, _judged(tested, 1))
+    lead, error = validated.lead(best, 0)
+    chosen = LEARNED if lead > error else FIXED
+    what = "better" if chosen == LEARNED else "not better"
+    reason = f"the learned weights are {what} on the validation period: NDCG@10 {lead:+.4f}, standard error {error:.4f}"
+    used = learned if chosen == LEARNED else fixed
+    return LearnedList(
+        _named(features, used),
+        chosen,
+        reason,
+        _named(features, learned),
+        cases,
+        _judged(validated, best),
+        _judged(tested, 1),
+    )
+
+
+def _named(features: Sequence[str], weights: Sequence[float]) -> dict[str, float]:
+    return dict(zip(features, weights, strict=True))
+
+
+def _judged(ranks: Ranks, learned: int) -> dict[str, dict[str, float]]:
+    if not len(ranks):
+        return {}
+    lead, error = ranks.lead(learned, 0)
+    return {
+        FIXED: ranks.figures(0),
+        LEARNED: ranks.figures(learned),
+        "lead": {"NDCG@10": lead} | ({"standard error": error} if math.isfinite(error) else {}),
+    }

@@ -1,0 +1,69 @@
+"""New learned weights while the worker runs: seen, read and checked, then used from the next batch on.
+
+A file that cannot be used is refused, once, with the reason in the log and in a metric; the former weights go on. A
+file that goes away changes nothing.
+"""
+
+import asyncio
+import logging
+from pathlib import Path
+
+from stream.knowledge import Knowledge
+from stream.metrics import Metrics
+from stream.ranker_file import RankerFileError, read_ranker
+
+log = logging.getLogger(__name__)
+
+_Stand = tuple[int, int, int]
+
+
+class RankerWatch:
+    """Looks at ``graph.ranking.learned_file``; one per process. Belongs to the event loop."""
+
+    def __init__(self, path: Path | None, knowledge: Knowledge, metrics: Metrics) -> None:
+        self._path = path
+        self._knowledge = knowledge
+        self._metrics = metrics
+        self._settled: _Stand | None = None
+        self._seen: _Stand | None = None
+
+    async def look(self) -> bool:
+        """Look once; return whether other weights rank now.
+
+        A file counts as new when it has stood still between two looks: whoever writes it is let finish.
+        """
+        if self._path is None:
+            return False
+        stand = await asyncio.to_thread(_stand_of, self._path)
+        if stand is None or stand == self._settled:
+            return False
+        if stand != self._seen:
+            self._seen = stand
+            return False
+        self._settled = stand
+        return await self._take_over(self._path)
+
+    async def _take_over(self, path: Path) -> bool:
+        before = self._knowledge.weights
+        try:
+            weights = (await asyncio.to_thread(read_ranker, path)).weights
+        except RankerFileError as error:
+            self._metrics.ranker_changes.labels("refused").inc()
+            log.error("ranker_refused", extra={"file": str(path), "ranking": before.version, "reason": str(error)})
+            return False
+        if weights == before:
+            return False
+        self._knowledge.weights = weights
+        self._metrics.ranker_changes.labels("swapped").inc()
+        self._metrics.tell_ranker(weights.version)
+        log.info("ranker_swapped", extra={"file": str(path), "ranking": weights.version, "before": before.version})
+        return True
+
+
+def _stand_of(path: Path) -> _Stand | None:
+    """Return inode, time and size; None for a file that is not there."""
+    try:
+        stat = path.stat()
+    except OSError:
+        return None
+    return stat.st_ino, stat.st_mtime_ns, stat.st_size
