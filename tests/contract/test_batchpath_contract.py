@@ -54,6 +54,7 @@ class Recorder:
         self.ticks = 0
         self.lost: list[tuple[int, int, int]] = []
         self.calls: list[str] = []
+        self.hurried = asyncio.Event()
         self.apply_only_below: int | None = None
         self.changed = asyncio.Event()
 
@@ -76,6 +77,7 @@ class Recorder:
 
     def hurry(self) -> None:
         self.calls.append("hurry")
+        self.hurried.set()
 
     async def released(self) -> None:
         self.calls.append("released")
@@ -286,8 +288,7 @@ async def test_a_batch_in_hand_is_told_to_hurry_and_nothing_is_applied_after_the
         async def long(records: Records) -> Mapping[int, int]:
             in_hand.set()
             async with asyncio.timeout(30):
-                while "hurry" not in handler.calls:
-                    await asyncio.sleep(0)
+                await handler.hurried.wait()
             return await apply(records)
 
         handler.apply = long  # type: ignore[method-assign]
