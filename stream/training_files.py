@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +11,7 @@ from encoders.base import EncoderError, FloatArray
 from encoders.categories import DerivedCategories
 from encoders.items import item_text
 from encoders.training.events import TEACHING_KINDS, Event, TrainingItems
-from graph.model import ItemRow
+from graph.model import Interaction, ItemRow
 from stream.catalogue import Removal, decode_row
 from stream.event_files import read_catalogue, read_messages
 from stream.settings import TrackerSettings
@@ -41,24 +41,35 @@ def read_rows(path: Path, settings: TrackerSettings) -> tuple[list[ItemRow], Cou
     return titled, refused
 
 
-def read_events(
-    path: Path, settings: TrackerSettings, shift_ms: int, step: Callable[[], None]
-) -> tuple[list[Event], Counter[str]]:
-    """Return the interactions that teach, each event id once, and how many messages were refused by reason.
+def accepted(
+    path: Path, settings: TrackerSettings, shift_ms: int, step: Callable[[], None], refused: Counter[str]
+) -> Iterator[tuple[bytes | None, bytes, tuple[Interaction, ...]]]:
+    """Yield key, value and interactions of each message that intake would accept; count the others by reason.
 
     ``shift_ms`` is added to the times of a CSV; ``step`` is called for each message. Raises EventFileError.
     """
     now = time.time_ns() // 1_000_000
-    events: dict[tuple[str, str], Event] = {}
-    refused: Counter[str] = Counter()
-    for _, value in read_messages(path, shift_ms=shift_ms):
+    for key, value in read_messages(path, shift_ms=shift_ms):
         step()
         try:
             decoded = decode(value, record_at=now, now=now, settings=settings)
         except Rejected as rejected:
             refused[rejected.reason.value] += 1
             continue
-        for one in decoded.interactions:
+        yield key, value, decoded.interactions
+
+
+def read_events(
+    path: Path, settings: TrackerSettings, shift_ms: int, step: Callable[[], None]
+) -> tuple[list[Event], Counter[str]]:
+    """Return the interactions that teach, each event id once, and how many messages were refused by reason.
+
+    As :func:`accepted`.
+    """
+    events: dict[tuple[str, str], Event] = {}
+    refused: Counter[str] = Counter()
+    for _, _, interactions in accepted(path, settings, shift_ms, step, refused):
+        for one in interactions:
             if one.kind.value in TEACHING_KINDS:
                 event = Event(one.user_id, one.item_id, one.kind.value, one.occurred_at, one.event_id)
                 events.setdefault((one.user_id, one.event_id), event)

@@ -1,15 +1,13 @@
 """The log that a ranker is learned from, in the order in which it happened."""
 
-import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from encoders.training.events import TEACHING_KINDS
-from stream.event_files import read_messages
 from stream.settings import TrackerSettings
-from stream.trackers import Rejected, decode
+from stream.training_files import accepted
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,23 +26,15 @@ def read_log(
 ) -> tuple[list[Message], Counter[str]]:
     """Return the ``last`` messages by time, and how many of all were refused by reason.
 
-    ``shift_ms`` is added to the times of a CSV; ``step`` is called for each message. Raises EventFileError.
+    As :func:`stream.training_files.accepted`.
     """
-    now = time.time_ns() // 1_000_000
     messages: list[Message] = []
     refused: Counter[str] = Counter()
-    for key, value in read_messages(path, shift_ms=shift_ms):
-        step()
-        try:
-            decoded = decode(value, record_at=now, now=now, settings=settings)
-        except Rejected as rejected:
-            refused[rejected.reason.value] += 1
+    for key, value, interactions in accepted(path, settings, shift_ms, step, refused):
+        if not interactions:
             continue
-        if not decoded.interactions:
-            continue
-        first = decoded.interactions[0]
-        taken = dict.fromkeys(one.item_id for one in decoded.interactions if one.kind.value in TEACHING_KINDS)
-        at = max(one.occurred_at for one in decoded.interactions)
-        messages.append(Message(at, key, value, first.user_id, tuple(taken)))
+        taken = dict.fromkeys(one.item_id for one in interactions if one.kind.value in TEACHING_KINDS)
+        at = max(one.occurred_at for one in interactions)
+        messages.append(Message(at, key, value, interactions[0].user_id, tuple(taken)))
     messages.sort(key=lambda message: message.at)  # stable: what happened at once stays in the file's order
     return messages[-last:], refused
