@@ -4,6 +4,7 @@ import argparse
 import logging
 import os
 import signal
+import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -39,7 +40,10 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--cycle", default="", metavar="A[-B]", help="these numbers only: 3, or 0-4")
     parser.add_argument("--subject", default="", choices=["", *(subject.value for subject in Subject)])
-    parser.add_argument("--folder", type=Path, default=ROOT / "var" / "faults", help="results, logs, servers' data")
+    parser.add_argument("--folder", type=Path, default=ROOT / "var" / "faults", help="logs, servers' data")
+    parser.add_argument(
+        "--results", type=Path, default=ROOT / "docs" / "reliability.jsonl", help="they accumulate here"
+    )
     parser.add_argument("--plan", action="store_true", help="print the schedules and end")
     parser.add_argument("--write", action="store_true", help="write the page from the results that are there and end")
     parser.add_argument("--page", type=Path, default=ROOT / "docs" / "reliability.md", help="the page to write into")
@@ -54,6 +58,15 @@ def chosen(options: argparse.Namespace) -> list[Cycle]:
         first, _, last = options.cycle.partition("-")
         cycles = [cycle for cycle in cycles if int(first) <= cycle.number <= int(last or first)]
     return [cycle for cycle in cycles if options.subject in ("", cycle.subject)]
+
+
+def commit_of(checkout: Path) -> str:
+    """Return which commit is checked out; empty where that cannot be told."""
+    command = ["git", "-C", str(checkout), "rev-parse", "--short", "HEAD"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return ""
 
 
 def impossible(cycle: Cycle) -> str:
@@ -111,10 +124,10 @@ def main(arguments: list[str]) -> int:
     folder: Path = options.folder.resolve()
     folder.mkdir(parents=True, exist_ok=True)
     if options.write:
-        write_page(options.page, read_results(folder))
+        write_page(options.page, read_results(options.results))
         return 0
-    finished = {result["key"] for result in read_results(folder)}
-    failed = 0
+    finished = {result["key"] for result in read_results(options.results)}
+    failed, commit = 0, commit_of(ROOT)
     with grounds_of(folder / f"servers-{os.getpid()}") as grounds:
         for n, cycle in enumerate(cycles, 1):
             where = f"[{n}/{len(cycles)}] {cycle.key} {cycle.scenario}".rstrip()
@@ -125,8 +138,8 @@ def main(arguments: list[str]) -> int:
                 say(f"{where}: {reason}")
                 continue
             outcome = run(cycle, grounds, folder / cycle.key)
-            result = result_of(outcome, date.today())
-            append_result(folder, result)
+            result = result_of(outcome, date.today(), commit)
+            append_result(options.results, result)
             say(
                 f"{where}: {'passed' if outcome.passed else 'DIFFERS'}; lost {result['lost']}, doubled "
                 f"{result['doubled']}, good dead {result['good_dead']}; recovered in {result['recovery_seconds']} s; "
@@ -136,7 +149,7 @@ def main(arguments: list[str]) -> int:
                 failed += cycle.subject is Subject.PRODUCT
                 say("\n".join([describe(cycle), *outcome.verdict.differences]))
             if options.page.exists():
-                write_page(options.page, read_results(folder))
+                write_page(options.page, read_results(options.results))
     return 1 if failed else 0
 
 

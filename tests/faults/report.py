@@ -12,7 +12,6 @@ from typing import Any
 from tests.faults.schedule import PARTS, Subject
 from tests.faults.storm import Outcome
 
-RESULTS = "results.jsonl"
 BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
 
 Result = dict[str, Any]
@@ -25,11 +24,12 @@ _NAMES = {
 }
 
 
-def result_of(outcome: Outcome, day: date) -> Result:
-    """Return an outcome as one JSON object. ``day``: when it was measured."""
+def result_of(outcome: Outcome, day: date, commit: str = "") -> Result:
+    """Return an outcome as one JSON object. ``day``: when it was measured; ``commit``: what was measured."""
     cycle = outcome.cycle
     return {
         "day": day.isoformat(),
+        "commit": commit,
         "cores": os.cpu_count(),
         "key": cycle.key,
         "part": cycle.part,
@@ -49,17 +49,16 @@ def result_of(outcome: Outcome, day: date) -> Result:
     }
 
 
-def read_results(folder: Path) -> list[Result]:
+def read_results(file: Path) -> list[Result]:
     """Return the last result of every cycle."""
-    file = folder / RESULTS
     lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
     return list({result["key"]: result for result in map(json.loads, lines)}.values())
 
 
-def append_result(folder: Path, result: Result) -> None:
+def append_result(file: Path, result: Result) -> None:
     """Add one result."""
-    with (folder / RESULTS).open("a", encoding="utf-8") as file:
-        file.write(json.dumps(result) + "\n")
+    with file.open("a", encoding="utf-8") as lines:
+        lines.write(json.dumps(result) + "\n")
 
 
 def table(results: list[Result]) -> str:

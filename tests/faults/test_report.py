@@ -18,9 +18,11 @@ def outcome(lost: int, *differences: str, subject: Subject = Subject.PRODUCT) ->
 
 
 def test_the_last_result_of_a_cycle_counts(tmp_path: Path) -> None:
-    append_result(tmp_path, result_of(outcome(7, "user u: 3 events, wanted 10"), DAY))
-    append_result(tmp_path, result_of(outcome(0), DAY))
-    [result] = read_results(tmp_path)
+    file = tmp_path / "results.jsonl"
+    assert read_results(file) == []
+    append_result(file, result_of(outcome(7, "user u: 3 events, wanted 10"), DAY))
+    append_result(file, result_of(outcome(0), DAY))
+    [result] = read_results(file)
     assert result["passed"]
     assert result["lost"] == 0
     assert result["key"] == CYCLE.key
