@@ -11,6 +11,7 @@ from stream.diagnosis.broker import check_broker, check_topics, check_workers
 from stream.diagnosis.encoding import check_encoders
 from stream.diagnosis.finding import Finding, Verdict
 from stream.diagnosis.graph import check_graph, check_schema
+from stream.diagnosis.language import check_language
 from stream.diagnosis.machine import check_port, check_state_dir
 from stream.diagnosis.ranking import check_ranker
 from stream.diagnosis.security import check_exposure, check_transport
@@ -39,6 +40,7 @@ CHECKS = (
     Check("graph", check_graph),
     Check("schema", check_schema, ("broker", "graph")),
     Check("encoders", check_encoders),
+    Check("language", check_language, ("graph", "encoders")),
     Check("ranker", check_ranker),
 )
 
