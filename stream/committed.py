@@ -12,13 +12,17 @@ from aiokafka.structs import OffsetAndMetadata
 
 log = logging.getLogger(__name__)
 
+_END = "\0"
+"""librdkafka's Python binding reads what was committed up to the next zero byte, wherever in its memory that is."""
+
 
 def name_topic_in_commits(consumer: AIOKafkaConsumer, topic_id: str) -> None:
     """Make every commit of this consumer carry ``topic_id`` as its metadata."""
     commit = consumer.commit
+    note = topic_id + _END if topic_id else ""
 
     async def commit_named(offsets: Mapping[TopicPartition, OffsetAndMetadata]) -> None:
-        await commit({place: OffsetAndMetadata(given.offset, topic_id) for place, given in offsets.items()})
+        await commit({place: OffsetAndMetadata(given.offset, note) for place, given in offsets.items()})
 
     consumer.commit = commit_named
 
@@ -35,7 +39,8 @@ async def committed_of_topic(
     for place, found in (await consumer._coordinator.fetch_committed_offsets(places)).items():
         if found.offset < 0:
             continue
-        if topic_id and found.metadata and found.metadata != topic_id:
+        noted = found.metadata.removesuffix(_END)
+        if topic_id and noted and noted != topic_id:
             log.warning(
                 "topic_made_again", extra={"topic": place.topic, "partition": place.partition, "offset": found.offset}
             )

@@ -63,8 +63,8 @@ class KafkaTopics:
             places = [TopicPartition(topic, partition) for partition in self._partitions(topic)]
             found = self._intake.committed(places, timeout=_ANSWER_SECONDS)
             # Workers note the topic's id beside the offset: one of a former topic of this name says nothing.
-            ours = (place for place in found if not place.metadata or place.metadata == self.topic_id(topic))
-            return {place.partition: max(place.offset, 0) for place in ours}
+            ours = self.topic_id(topic)
+            return {place.partition: max(place.offset, 0) for place in found if _counts(place, ours)}
         except KafkaException as error:
             raise self._away(error) from None
 
@@ -124,3 +124,15 @@ def _record(message: Message) -> Record:
     return Record(
         message.topic(), message.partition(), message.offset(), timestamp, message.key(), message.value(), headers
     )
+
+
+def _counts(place: TopicPartition, topic_id: str) -> bool:
+    """Tell whether a committed offset counts the topic of this id: workers note the id beside it.
+
+    What was noted without an end of its own, as once by ours, comes with whatever follows it in the client's memory.
+    """
+    try:
+        noted = place.metadata
+    except UnicodeDecodeError as error:
+        noted = error.object.decode(errors="replace")
+    return not noted or noted.startswith(topic_id)

@@ -109,6 +109,15 @@ def committed(broker: str, group: str) -> dict[int, int]:
         consumer.close()
 
 
+def notes(broker: str, group: str) -> set[str]:
+    """Return what is noted beside committed offsets, as another client's library reads it."""
+    consumer = Consumer({"bootstrap.servers": broker, "group.id": group, "log_level": 0})
+    try:
+        return {p.metadata for p in consumer.committed([TopicPartition(TOPIC, p) for p in range(PARTITIONS)], 10)}
+    finally:
+        consumer.close()
+
+
 async def started(handler: Recorder, settings: Settings, made_again: bool = False) -> BatchApp:
     app = BatchApp("test", handler, settings, None, made_again=lambda topic: made_again and topic == TOPIC)
     app.finalize()
@@ -323,6 +332,7 @@ async def test_a_group_starts_again_where_its_commits_are_of_a_former_topic(brok
             await app.stop()
         assert handler.got == {p: list(range(read)) for p in range(PARTITIONS)}, topic_id
         assert committed(broker, "interestream-test") == dict.fromkeys(range(PARTITIONS), 5)
+        assert notes(broker, "interestream-test") == {topic_id}
 
 
 async def test_a_hole_in_a_topic_of_our_own_ends_the_process(broker: str, settings: Settings) -> None:
