@@ -5,6 +5,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
+# Images set it often; without bytecode every worker that a test starts would compile torch again, ten seconds each.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help setup demo test lint unit integration long fuzz audit chromium faults bench bench-gpu up down
 
 help: ## list the targets

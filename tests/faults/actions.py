@@ -114,7 +114,7 @@ class Actions:
         elif blow.deed is Deed.JOIN:
             self.crew.start(blow.target)
         elif blow.deed is Deed.LEAVE:
-            for name in [name for name in self.crew.places if name.partition(":")[0] == blow.target]:
+            for name in [name for name in self.crew.places if _guest(name) == blow.target]:
                 self.crew.dismiss(name)
         return None
 
@@ -124,7 +124,10 @@ class Actions:
             return not self.crew.freeze(f"worker-{blow.target}", blow.seconds)
         if blow.deed is Deed.JOIN:
             return self.crew.arriving()
-        return blow.deed is Deed.LEAVE and self.crew.arriving(blow.target)
+        if blow.deed is Deed.LEAVE:
+            to_come = (other.target for other in self.blows if other.deed is Deed.JOIN)
+            return blow.target in (_guest(target) for target in to_come) or self.crew.arriving(blow.target)
+        return False
 
     def _postpone(self, blow: Blow, at: float) -> None:
         self.blows = sorted([*self.blows, replace(blow, at=at)], key=lambda blow: blow.at)
@@ -144,6 +147,11 @@ class Actions:
                     server.start()
 
         return free
+
+
+def _guest(name: str) -> str:
+    """Return a guest's name without its roles."""
+    return name.partition(":")[0]
 
 
 def _fill(ballast: Path) -> None:

@@ -208,7 +208,7 @@ class _Run:
                 asked = now
                 before, behind = behind, self.lag.behind()
                 changed = now if before != behind else changed
-            if not self.product and now - changed > _CONTROL_STUCK_SECONDS:
+            if not self.product and (now - changed > _CONTROL_STUCK_SECONDS or now > deadline):
                 return  # what it has not applied by now, it has lost
             if now > deadline:
                 logs = [place.log.read_text(errors="replace")[-1500:] for place in self.crew.places.values()]

@@ -77,6 +77,20 @@ def test_a_guest_leaves_only_after_it_has_arrived(crew: Crew) -> None:
     assert crew.places.keys() == {"worker-0", "guest-1"}
 
 
+def test_a_guest_whose_arrival_is_put_off_leaves_after_it(crew: Crew) -> None:
+    blows = [Blow(1.0, Deed.JOIN, "guest-0"), Blow(1.5, Deed.JOIN, "guest-1:interest"), Blow(2.0, Deed.LEAVE, "guest-1")]
+    actions = Actions(cast("Grounds", None), crew, None, blows)
+    actions.advance(3.0)
+    assert actions.done == {"join guest": 1}
+    crew.places["guest-0"].log.write_text('{"event": "claimed", "partitions": [1]}\n')
+    actions.advance(6.0)
+    assert actions.done == {"join guest": 2}
+    crew.places["guest-1:interest"].log.write_text('{"event": "claimed", "partitions": [1]}\n')
+    actions.advance(9.0)
+    assert actions.done == {"join guest": 2, "leave guest": 1}
+    assert crew.places.keys() == {"worker-0", "guest-0"}
+
+
 @pytest.mark.skipif(library() is None, reason="libfaketime is not installed: CLOCKS ARE NOT TESTED")
 def test_a_wrong_clock_is_wrong_by_as_much_as_was_asked_for() -> None:
     command = [sys.executable, "-c", "import time; print(time.time(), time.monotonic())"]
