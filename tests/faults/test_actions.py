@@ -78,7 +78,11 @@ def test_a_guest_leaves_only_after_it_has_arrived(crew: Crew) -> None:
 
 
 def test_a_guest_whose_arrival_is_put_off_leaves_after_it(crew: Crew) -> None:
-    blows = [Blow(1.0, Deed.JOIN, "guest-0"), Blow(1.5, Deed.JOIN, "guest-1:interest"), Blow(2.0, Deed.LEAVE, "guest-1")]
+    blows = [
+        Blow(1.0, Deed.JOIN, "guest-0"),
+        Blow(1.5, Deed.JOIN, "guest-1:interest"),
+        Blow(2.0, Deed.LEAVE, "guest-1"),
+    ]
     actions = Actions(cast("Grounds", None), crew, None, blows)
     actions.advance(3.0)
     assert actions.done == {"join guest": 1}
