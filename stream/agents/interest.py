@@ -144,21 +144,26 @@ class InterestAgent(LedgeredAgent):
             p: (progress.applied, progress.sources, Outbox(_users_in(done, p), tuple(messages.get(p, ()))))
             for p, progress in done.progress.items()
         }
+        # Encoded before the commit: what cannot be encoded must fail while its ledger still stands before it.
+        outgoing = [] if unsent else [Outgoing(t, None, v, p) for box in messages.values() for t, p, v in box]
+        outgoing += self._list_messages(done, refreshed)
         await self._ensure_stubs(writes)
         with self.metrics.stage.labels(self.role, "write").time():
             await self.commit(moves, lambda commit: self._apply_users(commit, writes))
         self.cache.put(done.users.values())
-        outgoing = [] if unsent else [Outgoing(t, None, v, p) for box in messages.values() for t, p, v in box]
-        topic = self.settings.topics.recommendations
-        for result in refreshed:
-            partition = done.partition_of[result.user.user_id]
-            position = self.topic, partition, done.progress[partition].applied - 1
-            outgoing.append(Outgoing(topic, result.user.user_id.encode(), result.message(position, self.clock())))
         with self.metrics.stage.labels(self.role, "publish").time():
             await self.publish(outgoing, done.progress)
         for result in refreshed:
             self.waiting.set(result.user.user_id, done.partition_of[result.user.user_id], result.waits_for)
         self._count(done, refreshed, refreshed_only=unsent is not None, started=started)
+
+    def _list_messages(self, done: Advanced, refreshed: Sequence[RefreshedUser]) -> Iterator[Outgoing]:
+        topic = self.settings.topics.recommendations
+        for result in refreshed:
+            user_id = result.user.user_id
+            partition = done.partition_of[user_id]
+            position = self.topic, partition, done.progress[partition].applied - 1
+            yield Outgoing(topic, user_id.encode(), result.message(position, self.clock()))
 
     async def _apply_users(self, commit: LedgerCommit, writes: Sequence[UserWrite]) -> None:
         try:

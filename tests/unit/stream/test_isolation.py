@@ -6,11 +6,13 @@ from typing import Any
 import pytest
 
 from graph import advance as advance_module
+from graph.interest import touches
 from graph.model import Interaction
 from stream import microbatch
 from stream.agents.isolation import MOST_IN_A_ROW
 from stream.deadletter import parse_dead_letter
 from stream.pipeline import Pipeline
+from stream.refresher import RefreshedUser
 from tests.integration.shop import answers, make_shop
 from tests.unit.stream.test_pipeline import NOW, associations, rest, running, send, send_catalogue, settings, users
 
@@ -76,6 +78,29 @@ async def test_poison_is_isolated_and_its_neighbours_are_applied(
             assert view.events == wanted[user_id].events
             assert [i.category for i in view.interests] == [i.category for i in wanted[user_id].interests]
         assert (await associations(pipeline)).keys() == wanted_edges.keys()
+
+
+async def test_a_list_that_cannot_be_encoded_is_of_one_message(monkeypatch: pytest.MonkeyPatch, settings: Any) -> None:
+    """The commit must not have happened by then: an event that is applied may not end among the dead letters."""
+    real = RefreshedUser.message
+
+    def failing(refreshed: RefreshedUser, *others: Any) -> bytes:
+        if any(touch.item_id == POISON for touch in touches(refreshed.user.state)):
+            raise ZeroDivisionError("nobody can encode this")
+        return real(refreshed, *others)
+
+    monkeypatch.setattr(RefreshedUser, "message", failing)
+    shop = make_shop(6, 60, users=12, now=NOW)
+    async with running(settings, max_records=500) as pipeline:
+        send_catalogue(pipeline, shop)
+        add_poison(pipeline, 1, 0)
+        send(pipeline, shop, shop.messages)
+        await rest(pipeline)
+        assert letters(pipeline) == [("apply", "unappliable", 0, 0)]
+        found = await users(pipeline)
+        assert {user_id: view.events for user_id, view in found.items()} == {
+            user_id: answer.events for user_id, answer in answers(shop).items()
+        }
 
 
 async def test_the_dead_letter_is_the_message_byte_for_byte(poisonous: None, settings: Any) -> None:
