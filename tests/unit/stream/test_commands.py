@@ -1,6 +1,7 @@
 import importlib
 import subprocess
 import sys
+from importlib import metadata
 
 import pytest
 import typer
@@ -25,6 +26,7 @@ def test_every_command_teaches(name: str, capsys: pytest.CaptureFixture[str]) ->
 def test_the_list_of_commands_does_not_wait_for_torch() -> None:
     code = """
 import sys
+from importlib import metadata
 from stream.commands import main
 try:
     main(["--help"])
@@ -34,3 +36,10 @@ except SystemExit:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
     assert done.stdout.splitlines()[-1] == "False"
     assert all(name in done.stdout for name in COMMANDS)
+
+
+def test_the_version_is_that_of_the_package(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["--version"])
+    assert ended.value.code == 0
+    assert capsys.readouterr().out == f"interestream {metadata.version('interestream')}\n"
