@@ -109,6 +109,8 @@ class _Check:
         totals, placements = await self.check_users(isolated)
         self.published.judge_versions()
         resting = self.standing.at_rest and not await self.moved()
+        if resting and self.ranking is not None:
+            await self.ranking.check_popular(self.topics, self.options.settle_seconds, self.findings)
         if resting and self.bundles_complete and self.standing.complete(self.names.interactions) and not former:
             messages = "interactions in all bundles, those of applied events and of duplicates"
             expected, found = dispositions.accounts.interactions, totals.applied + totals.duplicates

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from encoders.device import EncoderThread
 from graph.ranking.lists import UserLists
 from stream.checking.findings import Findings, Invariant
+from stream.checking.popular import check_popular
 from stream.checking.published import LastList, PublishedLists
 from stream.checking.topics import Topics
 from stream.encoding import Encoders
@@ -52,6 +53,10 @@ class ListCheck:
                 for record in topics.records(topic, partition, span.first, span.end):
                     step()
                     take([record])
+
+    async def check_popular(self, topics: Topics, settle_seconds: float, findings: Findings) -> None:
+        """Compare the popular lists of the shop and of its categories; see :func:`check_popular`."""
+        await check_popular(topics, self._settings, self._knowledge, settle_seconds, findings)
 
     async def check(self, users: Mapping[str, CachedUser], published: PublishedLists, findings: Findings) -> None:
         """Rank recomputed users, and compare with their last lists."""

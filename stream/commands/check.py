@@ -27,7 +27,11 @@ def check(
         float, typer.Option(min=0, metavar="SECONDS", help="Wait so long for everything that came to be applied.")
     ] = 60.0,
     lists: Annotated[
-        bool, typer.Option("--lists", help="Rank every user anew too: at rest, after `interestream refresh --all`.")
+        bool,
+        typer.Option(
+            "--lists",
+            help="Rank every user and the popular lists anew too: at rest, after `interestream refresh --all`.",
+        ),
     ] = False,
     sample: Annotated[
         int, typer.Option(min=0, metavar="N", help="Compare so many older lists with the prefix that they name.")

@@ -125,7 +125,7 @@ def _judge_letters(settings: Settings, feed: Feed, verdict: Verdict) -> None:
 
 def _check(settings: Settings, verdict: Verdict) -> None:
     """Ask the product's own checker too, in a process of its own."""
-    code, said = run_json([sys.executable, "-m", "stream", "check", "--json"], environment(settings), 280)
+    code, said = run_json([sys.executable, "-m", "stream", "check", "--lists", "--json"], environment(settings), 280)
     if "No such command" in str(said):
         verdict.checked = "not there"
         return
