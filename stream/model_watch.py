@@ -18,6 +18,7 @@ from encoders.user.model import UserModel, model_fingerprint
 from stream.knowledge import Knowledge
 from stream.metrics import Metrics
 from stream.serving import Changes, Serving
+from stream.stillness import Stillness
 
 log = logging.getLogger(__name__)
 
@@ -39,8 +40,7 @@ class ModelWatch:
         self._device = device
         self._knowledge = knowledge
         self._metrics = metrics
-        self._settled: _Stand | None = None
-        self._seen: _Stand | None = None
+        self._stillness = Stillness[_Stand]()
 
     async def look(self) -> bool:
         """Look once; return whether another model serves now.
@@ -50,13 +50,8 @@ class ModelWatch:
         folder = self._settings.user_model_dir
         if folder is None:
             return False
-        stand = await asyncio.to_thread(_stand_of, folder)
-        if stand == self._settled:
+        if not self._stillness.is_new(await asyncio.to_thread(_stand_of, folder)):
             return False
-        if stand != self._seen:
-            self._seen = stand
-            return False
-        self._settled = stand
         if await asyncio.to_thread(model_fingerprint, folder) == self._knowledge.serving.model.fingerprint:
             return False
         return await self._take_over(folder)

@@ -11,6 +11,7 @@ from pathlib import Path
 from stream.knowledge import Knowledge
 from stream.metrics import Metrics
 from stream.ranker_file import RankerFileError, read_ranker
+from stream.stillness import Stillness
 
 log = logging.getLogger(__name__)
 
@@ -24,8 +25,7 @@ class RankerWatch:
         self._path = path
         self._knowledge = knowledge
         self._metrics = metrics
-        self._settled: _Stand | None = None
-        self._seen: _Stand | None = None
+        self._stillness = Stillness[_Stand]()
 
     async def look(self) -> bool:
         """Look once; return whether other weights rank now.
@@ -35,12 +35,8 @@ class RankerWatch:
         if self._path is None:
             return False
         stand = await asyncio.to_thread(_stand_of, self._path)
-        if stand is None or stand == self._settled:
+        if stand is None or not self._stillness.is_new(stand):
             return False
-        if stand != self._seen:
-            self._seen = stand
-            return False
-        self._settled = stand
         return await self._take_over(self._path)
 
     async def _take_over(self, path: Path) -> bool:
