@@ -1,11 +1,12 @@
 """A micro-batch of bundles, before and after the encoder: pure steps between reading and writing.
 
+micro_batches: cuts what was read.
 advance_users: bundles and states in, changed states and association deltas out.
 profile_of, history_batch: what the ranker and the encoder need to know of each user.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -44,6 +45,25 @@ class Part:
 
 Parts = dict[int, list[Part]]
 """Parts by partition, in the order of their places."""
+
+
+def micro_batches(parts: Iterable[tuple[int, Part]], most_events: int, most_users: int) -> Iterator[Parts]:
+    """Cut a series of (partition, part) into batches of about so many interactions and users, whichever comes first.
+
+    A bundle is never cut, and the order per partition is kept.
+    """
+    batch: Parts = {}
+    events, users = 0, set[str]()
+    for partition, part in parts:
+        more, names = len(part.bundle.entries), users_in(part.bundle)
+        if batch and (events + more > most_events or len(users | names) > most_users):
+            yield batch
+            batch, events, users = {}, 0, set()
+        batch.setdefault(partition, []).append(part)
+        events += more
+        users |= names
+    if batch:
+        yield batch
 
 
 @dataclass(slots=True)

@@ -1,7 +1,7 @@
 """The two lists of every user of a micro-batch, as a function of profiles, embeddings and the shop."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -27,6 +27,18 @@ from graph.settings import ListSettings
 
 _MOST_USERS = 256
 _MOST_CELLS = 1 << 22  # users * categories that are held at a time
+
+
+@dataclass(frozen=True, slots=True)
+class _Users:
+    """Some users of a micro-batch with all that their lists depend on; shapes as :meth:`Ranker.rank` says."""
+
+    shop: Shop
+    batch: ProfileBatch
+    names: list[str]
+    embeddings: Vectors
+    vectors: Vectors
+    nearest: IntArray
 
 
 class Ranker:
@@ -72,7 +84,8 @@ class Ranker:
         lists: list[UserLists] = []
         for start in range(0, len(profiles), most):
             part = slice(start, start + most)
-            lists += self._rank(shop, profiles[part], embeddings[part], vectors, nearest[part], weights or self.fixed)
+            users = self._users(shop, profiles[part], embeddings[part], vectors, nearest[part])
+            lists += self._rank(users, weights or self.fixed)
         return lists
 
     def scores(
@@ -88,10 +101,9 @@ class Ranker:
         shop, found = self._view.current(), []
         for place, profile in enumerate(profiles):
             part = slice(place, place + 1)
-            batch = gather_profiles([profile], shop, self._settings, self._ranking)
-            arguments = shop, batch, embeddings[part], vectors, nearest[part]
-            cross, cross_parts = self._score_cross_sell(*arguments, by)
-            up, up_parts = self._score_up_sell(*arguments, by)
+            user = self._users(shop, [profile], embeddings[part], vectors, nearest[part])
+            cross, cross_parts = self._score_cross_sell(user, by)
+            up, up_parts = self._score_up_sell(user, by)
             found.append(
                 UserScores(profile.user_id, self._best(cross.rows, cross_parts), self._best(up.rows, up_parts))
             )
@@ -104,10 +116,9 @@ class Ranker:
         shop, found = self._view.current(), []
         for place, profile in enumerate(profiles):
             part = slice(place, place + 1)
-            batch = gather_profiles([profile], shop, self._settings, self._ranking)
-            arguments = shop, batch, embeddings[part], vectors, nearest[part]
-            cross, cross_values, cross_factor = self._cross_sell_features(*arguments)
-            up, up_values, up_factor = self._up_sell_features(*arguments)
+            user = self._users(shop, [profile], embeddings[part], vectors, nearest[part])
+            cross, cross_values, cross_factor = self._cross_sell_features(user)
+            up, up_values, up_factor = self._up_sell_features(user)
             cross_scaled, up_scaled = _scaled(cross_values, cross_factor), _scaled(up_values, up_factor)
             found.append(UserFeatures(profile.user_id, cross.rows, cross_scaled, up.rows, up_scaled))
         return found
@@ -118,38 +129,25 @@ class Ranker:
             scores[item_id] = max(score / MILLIONTHS, scores.get(item_id, 0.0))
         return scores
 
-    def _rank(
-        self,
-        shop: Shop,
-        profiles: Sequence[UserProfile],
-        embeddings: Vectors,
-        vectors: Vectors,
-        nearest: IntArray,
-        weights: Weights,
-    ) -> list[UserLists]:
+    def _users(
+        self, shop: Shop, profiles: Sequence[UserProfile], embeddings: Vectors, vectors: Vectors, nearest: IntArray
+    ) -> _Users:
         batch = gather_profiles(profiles, shop, self._settings, self._ranking)
-        names = [profile.user_id for profile in profiles]
-        cross_sell = self._cross_sell(shop, batch, names, embeddings, vectors, nearest, weights)
-        up_sell = self._up_sell(shop, batch, names, embeddings, vectors, nearest, weights)
-        return [UserLists(*lists) for lists in zip(names, cross_sell, up_sell, strict=True)]
+        return _Users(shop, batch, [profile.user_id for profile in profiles], embeddings, vectors, nearest)
 
-    def _cross_sell(
-        self,
-        shop: Shop,
-        batch: ProfileBatch,
-        names: Sequence[str],
-        embeddings: Vectors,
-        vectors: Vectors,
-        nearest: IntArray,
-        weights: Weights,
-    ) -> list[tuple[CrossSell, ...]]:
+    def _rank(self, users: _Users, weights: Weights) -> list[UserLists]:
+        cross_sell, up_sell = self._cross_sell(users, weights), self._up_sell(users, weights)
+        return [UserLists(*lists) for lists in zip(users.names, cross_sell, up_sell, strict=True)]
+
+    def _cross_sell(self, of: _Users, weights: Weights) -> list[tuple[CrossSell, ...]]:
+        shop, batch = of.shop, of.batch
         settings = self._settings
-        found, parts = self._score_cross_sell(shop, batch, embeddings, vectors, nearest, weights)
+        found, parts = self._score_cross_sell(of, weights)
         users, rows = found.users, found.rows
         scored = Scored(batch.size, users, rows, found.categories, parts.sum(axis=0), shop.ranks[rows])
         chosen = choose(
             scored,
-            vectors,
+            of.vectors,
             length=settings.size,
             cap=settings.max_per_category,
             pool=self._ranking.pool,
@@ -159,49 +157,32 @@ class Ranker:
         )
         fit = self._ranking.newcomer_fit
         give_places(chosen, found, scored.scores, scored.ranks, shop.newcomers, settings.new_items, fit)
-        propensities = explore(chosen, found, scored.ranks, names, batch.nows, settings.exploration)
-        return cross_sell_lists(shop, batch, names, _heard_of(found, weights), parts, chosen, propensities)
+        propensities = explore(chosen, found, scored.ranks, of.names, batch.nows, settings.exploration)
+        return cross_sell_lists(shop, batch, of.names, _heard_of(found, weights), parts, chosen, propensities)
 
-    def _score_cross_sell(
-        self,
-        shop: Shop,
-        batch: ProfileBatch,
-        embeddings: Vectors,
-        vectors: Vectors,
-        nearest: IntArray,
-        weights: Weights,
-    ) -> tuple[CrossCandidates, IntArray]:
+    def _score_cross_sell(self, of: _Users, weights: Weights) -> tuple[CrossCandidates, IntArray]:
         """Return the candidates and the (4, candidates) contributions of their features."""
-        found, values, factor = self._cross_sell_features(shop, batch, embeddings, vectors, nearest)
+        found, values, factor = self._cross_sell_features(of)
         return found, contributions(list(zip(weights.cross_sell, values, strict=True)), factor)
 
-    def _cross_sell_features(
-        self, shop: Shop, batch: ProfileBatch, embeddings: Vectors, vectors: Vectors, nearest: IntArray
-    ) -> tuple[CrossCandidates, list[FloatArray], FloatArray]:
+    def _cross_sell_features(self, of: _Users) -> tuple[CrossCandidates, list[FloatArray], FloatArray]:
         """Return the candidates, four features in [0, 1] and the factor on all of them."""
-        found = cross_candidates(shop, batch, nearest, self._settings, self._ranking)
+        shop, batch = of.shop, of.batch
+        found = cross_candidates(shop, batch, of.nearest, self._settings, self._ranking)
         users, rows = found.users, found.rows
         strongest = found.strongest[users]
         values = [
             np.divide(found.associations, strongest, out=np.zeros(len(users)), where=strongest > 0.0),
             share_of_largest(found.transitions, users, batch.size),
-            closeness(embeddings, vectors, users, rows),
+            closeness(of.embeddings, of.vectors, users, rows),
             shop.shelves.popularity[rows],
         ]
         return found, values, batch.demoted[users, found.categories] * ignored_factors(shop, batch, users, rows)
 
-    def _up_sell(
-        self,
-        shop: Shop,
-        batch: ProfileBatch,
-        names: Sequence[str],
-        embeddings: Vectors,
-        vectors: Vectors,
-        nearest: IntArray,
-        weights: Weights,
-    ) -> list[tuple[UpSell, ...]]:
+    def _up_sell(self, of: _Users, weights: Weights) -> list[tuple[UpSell, ...]]:
+        shop, batch = of.shop, of.batch
         settings = self._settings
-        found, parts = self._score_up_sell(shop, batch, embeddings, vectors, nearest, weights)
+        found, parts = self._score_up_sell(of, weights)
         users, rows = found.users, found.rows
         categories = batch.anchors.categories[found.anchors]
         scores = parts.sum(axis=0)
@@ -210,7 +191,7 @@ class Ranker:
         scored = Scored(batch.size, users[best], rows[best], categories[best], scores[best], shop.ranks[rows[best]])
         chosen = choose(
             scored,
-            vectors,
+            of.vectors,
             length=settings.size,
             cap=None,
             pool=self._ranking.pool,
@@ -220,30 +201,21 @@ class Ranker:
         chosen[chosen >= 0] = best[chosen[chosen >= 0]]
         if not weights.up_sell[0]:  # what weighs nothing is no reason
             found = replace(found, cells=np.full_like(found.cells, -1))
-        return up_sell_lists(shop, batch, names, found, parts, chosen, vectors)
+        return up_sell_lists(shop, batch, of.names, found, parts, chosen, of.vectors)
 
-    def _score_up_sell(
-        self,
-        shop: Shop,
-        batch: ProfileBatch,
-        embeddings: Vectors,
-        vectors: Vectors,
-        nearest: IntArray,
-        weights: Weights,
-    ) -> tuple[UpCandidates, IntArray]:
+    def _score_up_sell(self, of: _Users, weights: Weights) -> tuple[UpCandidates, IntArray]:
         """Return the candidates and the (3, candidates) contributions of their features."""
-        found, values, factor = self._up_sell_features(shop, batch, embeddings, vectors, nearest)
+        found, values, factor = self._up_sell_features(of)
         return found, contributions(list(zip(weights.up_sell, values, strict=True)), factor)
 
-    def _up_sell_features(
-        self, shop: Shop, batch: ProfileBatch, embeddings: Vectors, vectors: Vectors, nearest: IntArray
-    ) -> tuple[UpCandidates, list[FloatArray], FloatArray]:
+    def _up_sell_features(self, of: _Users) -> tuple[UpCandidates, list[FloatArray], FloatArray]:
         """Return the candidates, three features in [0, 1] and the factor on all of them."""
-        found = up_candidates(shop, batch, nearest, self._settings, self._ranking)
+        shop, batch = of.shop, of.batch
+        found = up_candidates(shop, batch, of.nearest, self._settings, self._ranking)
         users, rows = found.users, found.rows
         values = [
             share_of_largest(found.transitions, users, batch.size),
-            closeness(embeddings, vectors, users, rows),
+            closeness(of.embeddings, of.vectors, users, rows),
             found.gains,
         ]
         factor = batch.demoted[users, batch.anchors.categories[found.anchors]]

@@ -8,13 +8,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from graph.store import LedgerCommit, MissingNodes, UserWrite
 from graph.transitions import Delta
-from stream.agents.isolation import Isolation, Originals, slices
+from stream.agents.isolation import Isolation, Originals
 from stream.agents.waiting import WaitingUsers
 from stream.batchpath import Records
 from stream.bundles import FORMAT, Bundle, decode_bundle, delta_messages, encode
 from stream.deadletter import parse_dead_letter
 from stream.ledgered import LedgeredAgent, Outbox, decode_outbox
-from stream.microbatch import Advanced, Part, Parts, Progress, advance_users, users_of
+from stream.microbatch import Advanced, Part, Parts, Progress, advance_users, micro_batches, users_of
 from stream.partitioning import partition_of
 from stream.publisher import Outgoing
 from stream.refresher import RefreshedUser, Refresher
@@ -62,7 +62,7 @@ class InterestAgent(LedgeredAgent):
     async def handle(self, records: Records) -> Mapping[int, int]:
         """Apply bundles in micro-batches of at most worker.max_batch_events interactions, max_batch_users users."""
         worker = self.settings.worker
-        for batch in slices(_parts(records), worker.max_batch_events, worker.max_batch_users):
+        for batch in micro_batches(_parts(records), worker.max_batch_events, worker.max_batch_users):
             await self.isolation.apply(batch, self._apply_slice)
             if self.hurried:
                 break

@@ -6,7 +6,7 @@ applied, in order.
 """
 
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable
 
 from aiokafka.errors import KafkaError
 
@@ -14,7 +14,7 @@ from encoders.base import EncoderError
 from graph.failpoints import FailpointError
 from graph.store import StoreError
 from stream.bundles import Bundle, Entry
-from stream.microbatch import Part, Parts, users_in
+from stream.microbatch import Part, Parts
 from stream.publisher import BrokerUnavailable, Outgoing
 
 log = logging.getLogger(__name__)
@@ -58,25 +58,6 @@ class Isolation:
             log.warning("halved", extra={"error": repr(error)[:200], "messages": _size(parts)})
             for half in halves:
                 await self.apply(half, attempt)
-
-
-def slices(parts: Iterable[tuple[int, Part]], most_events: int, most_users: int) -> Iterator[Parts]:
-    """Cut a series of (partition, part) into batches of about so many interactions and users, whichever comes first.
-
-    A bundle is never cut, and the order per partition is kept.
-    """
-    batch: Parts = {}
-    events, users = 0, set[str]()
-    for partition, part in parts:
-        more, names = len(part.bundle.entries), users_in(part.bundle)
-        if batch and (events + more > most_events or len(users | names) > most_users):
-            yield batch
-            batch, events, users = {}, 0, set()
-        batch.setdefault(partition, []).append(part)
-        events += more
-        users |= names
-    if batch:
-        yield batch
 
 
 def _size(parts: Parts) -> int:

@@ -6,9 +6,8 @@ import pytest
 
 from graph.model import Interaction, Kind
 from stream.agents.interest import InterestAgent
-from stream.agents.isolation import slices
 from stream.bundles import FORMAT, Bundle, Entry
-from stream.microbatch import Part, Parts, users_of
+from stream.microbatch import Part, Parts, micro_batches, users_of
 from tests.integration.shop import make_shop
 from tests.unit.stream.test_pipeline import NOW, check, rest, running, send, send_catalogue, settings
 
@@ -29,27 +28,27 @@ def offsets(batches: list[Parts]) -> list[dict[int, list[int]]]:
 
 def test_many_events_of_few_users_are_one_batch() -> None:
     stream = [(0, part(n, "abab")) for n in range(5)]
-    assert offsets(list(slices(stream, 1000, 2))) == [{0: [0, 1, 2, 3, 4]}]
+    assert offsets(list(micro_batches(stream, 1000, 2))) == [{0: [0, 1, 2, 3, 4]}]
 
 
 def test_a_batch_ends_before_it_has_too_many_users() -> None:
     stream = [(0, part(0, "ab")), (0, part(1, "bc")), (0, part(2, "cd")), (1, part(0, "e"))]
-    assert offsets(list(slices(stream, 1000, 3))) == [{0: [0, 1]}, {0: [2], 1: [0]}]
+    assert offsets(list(micro_batches(stream, 1000, 3))) == [{0: [0, 1]}, {0: [2], 1: [0]}]
 
 
 def test_users_to_refresh_count_too() -> None:
     stream = [(0, part(0, "a", ("b", "c"))), (0, part(1, "", ("d",)))]
-    assert offsets(list(slices(stream, 1000, 3))) == [{0: [0]}, {0: [1]}]
+    assert offsets(list(micro_batches(stream, 1000, 3))) == [{0: [0]}, {0: [1]}]
 
 
 def test_a_batch_ends_before_it_has_too_many_events() -> None:
     stream = [(0, part(n, "aaa")) for n in range(4)]
-    assert offsets(list(slices(stream, 7, 1000))) == [{0: [0, 1]}, {0: [2, 3]}]
+    assert offsets(list(micro_batches(stream, 7, 1000))) == [{0: [0, 1]}, {0: [2, 3]}]
 
 
 def test_a_bundle_is_never_cut() -> None:
     stream = [(0, part(0, "abcdef")), (0, part(1, "a"))]
-    assert offsets(list(slices(stream, 2, 2))) == [{0: [0]}, {0: [1]}]
+    assert offsets(list(micro_batches(stream, 2, 2))) == [{0: [0]}, {0: [1]}]
 
 
 async def test_a_batch_that_ends_early_goes_on_where_its_ledgers_are(settings: Any) -> None:
