@@ -62,6 +62,9 @@ class TransformersTextEncoder:
         from transformers.utils import logging as transformers_logging
 
         transformers_logging.disable_progress_bar()
+        # At its import it gives itself a handler of its own: its lines would bypass whatever logging the process has.
+        transformers_logging.disable_default_handler()
+        transformers_logging.enable_propagation()
         try:
             self._tokenizer = AutoTokenizer.from_pretrained(
                 vetted.path, local_files_only=True, trust_remote_code=False, use_fast=True

