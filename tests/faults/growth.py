@@ -42,15 +42,16 @@ def resources(pids: list[int], graph_port: int) -> Resources:
 
 
 def growth(before: Resources, after: Resources, of_nobody: int = 0) -> list[str]:
-    """Return what grew by more than 10 % and an allowance for what is opened when it is first needed.
+    """Return what grew by more than 10 % and an allowance, per process, for what is opened when it is first needed.
 
     Connections to the graph are another matter: a pool keeps what its busiest moment opened, and a storm is busier
     than the calm before it. So they are no leak as long as every process has at most what its pool may hold, and the
     server has none ``of_nobody``.
     """
+    processes = len(after.connections) or 1
     grown = [
-        ("descriptors", before.descriptors, after.descriptors, 10),
-        ("threads", before.threads, after.threads, 4),
+        ("descriptors", before.descriptors, after.descriptors, 5 * processes),
+        ("threads", before.threads, after.threads, 3 * processes),
         ("megabytes", before.megabytes, after.megabytes, 100),
     ]
     found = [

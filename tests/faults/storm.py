@@ -162,6 +162,7 @@ class _Run:
             self.feed.advance(_WARM_SHARE)
             self.feed.flush()
             self.come_to_rest(_WARM_SECONDS)
+            self._gather()
             outcome.before = self._resources()
         self._storm()
         ended = max(crew.last_end, self.actions.last_end)
@@ -194,6 +195,12 @@ class _Run:
             else:
                 share = base + (1 - base) * min(1.0, (now - began) / (cycle.seconds + 1))
             self.feed.advance(0.95 * share)
+            time.sleep(_STEP_SECONDS)
+
+    def _gather(self) -> None:
+        """Wait for all workers: one of them may have done everything while another still loads its modules."""
+        while self.product and self.crew.gathering():
+            self.crew.tend()
             time.sleep(_STEP_SECONDS)
 
     def come_to_rest(self, seconds: float) -> None:

@@ -104,14 +104,22 @@ class Crew:
 
     def arriving(self, guest: str = "") -> bool:
         """Tell whether this guest, or any, has not claimed yet: on a busy machine its modules take long to load."""
-        now = time.monotonic()
         return any(
-            place.start_at is None
-            and now - place.started < _LONGEST_LIFE_SECONDS
-            and place.process.poll() is None
-            and _CLAIMED not in _new_text(place)
+            self._arrives(place)
             for place in self.places.values()
             if place.name.startswith("guest-") and guest in ("", place.name.partition(":")[0])
+        )
+
+    def gathering(self) -> bool:
+        """Tell whether anybody at all has not claimed yet."""
+        return any(self._arrives(place) for place in self.places.values())
+
+    def _arrives(self, place: Place) -> bool:
+        return (
+            place.start_at is None
+            and time.monotonic() - place.started < _LONGEST_LIFE_SECONDS
+            and place.process.poll() is None
+            and _CLAIMED not in _new_text(place)
         )
 
     def dismiss(self, name: str) -> None:

@@ -95,6 +95,12 @@ def test_a_guest_whose_arrival_is_put_off_leaves_after_it(crew: Crew) -> None:
     assert crew.places.keys() == {"worker-0", "guest-0"}
 
 
+def test_a_crew_gathers_until_everybody_has_claimed(crew: Crew) -> None:
+    assert crew.gathering()
+    crew.places["worker-0"].log.write_text('{"event": "claimed", "partitions": []}\n')
+    assert not crew.gathering()
+
+
 @pytest.mark.skipif(library() is None, reason="libfaketime is not installed: CLOCKS ARE NOT TESTED")
 def test_a_wrong_clock_is_wrong_by_as_much_as_was_asked_for() -> None:
     command = [sys.executable, "-c", "import time; print(time.time(), time.monotonic())"]

@@ -27,6 +27,12 @@ def test_what_grows_beyond_its_allowance_is_found() -> None:
     assert "megabytes" in more
 
 
+def test_every_process_has_an_allowance_of_its_own() -> None:
+    assert growth(held(39, 25, 500, 1, 1), held(49, 31, 500, 1, 1)) == []
+    assert len(growth(held(39, 25, 500, 1, 1), held(50, 32, 500, 1, 1))) == 2
+    assert len(growth(held(39, 25, 500, 1), held(45, 29, 500, 1))) == 2
+
+
 def test_more_connections_than_a_pool_holds_are_found() -> None:
     [more] = growth(held(100, 40, 500, 3, 3), held(100, 40, 500, 3, POOL_SIZE + 1))
     assert f"{POOL_SIZE + 1} connections" in more
