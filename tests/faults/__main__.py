@@ -14,7 +14,6 @@ from pathlib import Path
 from stream.servers.maven import fetch_jars, jar_cache
 from stream.servers.resources import pom
 from stream.servers.tools import find_java
-from tests.faults.clocks import library
 from tests.faults.disks import can_mount, small_disk
 from tests.faults.grounds import Grounds, make_grounds
 from tests.faults.judge import Verdict
@@ -71,8 +70,6 @@ def commit_of(checkout: Path) -> str:
 
 def impossible(cycle: Cycle) -> str:
     """Return why a cycle cannot be run on this machine, or nothing."""
-    if any(cycle.skews) and library() is None:
-        return "libfaketime is not installed: CLOCKS ARE NOT TESTED"
     if cycle.part == "disks" and not can_mount():
         return "no tmpfs can be mounted (root only): FULL DISKS ARE NOT TESTED"
     return ""

@@ -48,14 +48,16 @@ class Blow:
 class Life:
     """One life of a worker: how it ends, and after how many seconds at the latest.
 
-    ``end`` is SIGKILL or SIGTERM, counted from the start of the process, or the text of a failpoint: then seconds count
-    from the first claim, and whoever has not reached the place by then is killed. A control dies before or after a
-    transaction instead, or is killed. A failpoint that freezes does so for ``frozen`` seconds, and ends no life.
+    ``end`` is SIGKILL or SIGTERM, counted from the start of the process (``at_work``: from its first claim), or the
+    text of a failpoint: then seconds count from the first claim, and whoever has not reached the place by then is
+    killed. A control dies before or after a transaction instead, or is killed. A failpoint that freezes does so for
+    ``frozen`` seconds, and ends no life.
     """
 
     end: str
     seconds: float
     frozen: float = 0.0
+    at_work: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +188,7 @@ _HOUR, _DAY = 3600, 86_400
 def _clocks(seed: int, number: int) -> Cycle:
     dice = random.Random(f"clocks/{seed}/{number}")
     skew = (_HOUR, -_HOUR, _DAY, -_DAY)[number % 4]
-    lives = [Life("SIGKILL", round(dice.uniform(10, 20), 2)) for _ in range(4)]
+    lives = [Life("SIGKILL", round(dice.uniform(3, 13), 2), at_work=True) for _ in range(4)]
     return Cycle("clocks", seed, number, skews=(skew, 0), lives=tuple(lives))
 
 
@@ -286,4 +288,6 @@ def describe(cycle: Cycle) -> str:
 
 
 def _life_in_words(life: Life) -> str:
-    return f"{life.end}, " + (f"for {life.frozen} s" if life.frozen else f"at the latest after {life.seconds} s")
+    if life.frozen:
+        return f"{life.end}, for {life.frozen} s"
+    return f"{life.end}, at the latest after {life.seconds} s" + (" of work" if life.at_work else "")

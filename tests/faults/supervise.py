@@ -185,7 +185,7 @@ class Crew:
 
     def _is_due(self, place: Place, life: Life, now: float) -> bool:
         since = place.started
-        if self.has_failpoints and "=" in life.end:
+        if self.has_failpoints and (life.at_work or "=" in life.end):
             if place.claimed is None and _CLAIMED in _new_text(place):
                 place.claimed = now
             since = place.claimed or now
