@@ -29,6 +29,7 @@ class Feed:
         self._partitions = self.settings.topics.partitions
         self._rows = list(self.shop.catalogue())
         self._sent = self._sent_rows = 0
+        self._next = dict.fromkeys(range(self._partitions), 0)
         self.connect()
 
     def connect(self) -> None:
@@ -88,7 +89,9 @@ class Feed:
             assert error is None, error
             partition, offset = record.partition(), record.offset()
             assert partition is not None
-            assert offset is not None
+            if offset is None:  # the broker only said that it has it from an earlier try; the order is kept
+                offset = self._next[partition]
+            self._next[partition] = offset + 1
             self.places[partition, offset] = message
 
         topic = self.settings.topics.interactions
