@@ -15,8 +15,8 @@ import pytest
 
 from encoders.base import KIND_CODES, EncoderError
 from encoders.card import Card, card_path, write_weights
-from encoders.categories import FORMAT as CATEGORIES_FORMAT
-from encoders.categories import CategoriesCard
+from encoders.categories import DerivedCategories
+from encoders.centroids import CentroidsCard
 from encoders.deltas import FORMAT as DELTAS_FORMAT
 from encoders.deltas import DeltasCard, ItemDeltas
 from encoders.factory import load_categories, load_projection, load_text_encoder, load_user
@@ -190,8 +190,8 @@ LOADED: dict[str, tuple[Card, Callable[[Path], object]]] = {
         lambda file: load_projection(HASHING, file),
     ),
     "categories": (
-        CategoriesCard(
-            format=CATEGORIES_FORMAT, text_model=HASHING.model, text_dimensions=HASHING.dimensions, names=["A"]
+        CentroidsCard(
+            format=DerivedCategories.format, text_model=HASHING.model, text_dimensions=HASHING.dimensions, names=["A"]
         ),
         lambda file: load_categories(EncoderSettings(text=TextEncoderName.HASHING, categories_file=file), HASHING),
     ),
