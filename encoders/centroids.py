@@ -40,7 +40,8 @@ class NamedCentroids:
 
     def nearest(self, text_vectors: FloatArray) -> IntArray:
         """Return (n,) the centroid with the greatest cosine for each text vector (n, D); ties by order."""
-        return np.argmax(text_vectors @ self.centroids.T, axis=1)
+        nearest: IntArray = np.argmax(text_vectors @ self.centroids.T, axis=1)
+        return nearest
 
     @classmethod
     def load(cls, path: Path, text_model: str) -> Self:
