@@ -97,7 +97,7 @@ class CatalogueAgent(LedgeredAgent):
         partition_of_item = {key: p for p, outbox in outboxes.items() for key in outbox.keys}
         rows = await self.patiently(lambda: self.store.load_items(sorted(partition_of_item)))
         await self.publish([_keyed(message) for box in outboxes.values() for message in box.keyed], outboxes)
-        records = [self._with_known_vector(_as_given(row), self.clock()) for row in rows.values()]
+        records = [self._written(row) for row in rows.values()]
         removed = sorted(partition_of_item.keys() - rows.keys())
         applied = {p: self.ledgers[p].applied for p in outboxes}
         pending = [record for record in records if not record.vector]
@@ -129,6 +129,11 @@ class CatalogueAgent(LedgeredAgent):
                     removed.discard(row.item_id)
                     rows[row.item_id] = row
         return rows, removed, refused, partition_of_item, at
+
+    def _written(self, row: ItemRow) -> ItemRecord:
+        """Return the record of a row of the graph: as it was written, whatever would be assigned today."""
+        record = self._with_known_vector(_as_given(row), self.clock())
+        return msgspec.structs.replace(record, row=row) if record.vector else record
 
     def _with_known_vector(self, row: ItemRow, at: int) -> ItemRecord:
         words = text_hash(self._encoder.model, item_text(row.title, row.brand, row.category))
