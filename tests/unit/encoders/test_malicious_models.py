@@ -19,10 +19,11 @@ from encoders.categories import DerivedCategories
 from encoders.centroids import CentroidsCard
 from encoders.deltas import FORMAT as DELTAS_FORMAT
 from encoders.deltas import DeltasCard, ItemDeltas
-from encoders.factory import load_categories, load_projection, load_text_encoder, load_user
+from encoders.factory import load_categories, load_micro_topics, load_projection, load_text_encoder, load_user
 from encoders.hashing import HashingTextEncoder
 from encoders.heads import FORMAT as HEADS_FORMAT
 from encoders.heads import Heads, HeadsCard
+from encoders.micro_topics import MicroTopics
 from encoders.projection import FORMAT as PROJECTION_FORMAT
 from encoders.projection import ProjectionCard
 from encoders.settings import EncoderSettings, TextEncoderName
@@ -188,6 +189,12 @@ LOADED: dict[str, tuple[Card, Callable[[Path], object]]] = {
     "projection": (
         ProjectionCard(format=PROJECTION_FORMAT, text_model=HASHING.model, text_dimensions=HASHING.dimensions),
         lambda file: load_projection(HASHING, file),
+    ),
+    "micro-topics": (
+        CentroidsCard(
+            format=MicroTopics.format, text_model=HASHING.model, text_dimensions=HASHING.dimensions, names=["A"]
+        ),
+        lambda file: load_micro_topics(EncoderSettings(text=TextEncoderName.HASHING, micro_topics_file=file), HASHING),
     ),
     "categories": (
         CentroidsCard(

@@ -20,6 +20,7 @@ from stream.encoding import load_encoders
 from stream.pipeline import Pipeline
 from stream.recommendations import MicroTopic, Recommendation, decode, encode
 from stream.settings import Settings
+from tests.unit.stream.checking_shop import World, changed, make_world_now, shop_settings
 
 NOW = 1_760_000_000_000
 DAY_MS = 86_400_000
@@ -171,3 +172,33 @@ def test_an_items_record_of_before_has_no_micro_topic() -> None:
     row = ["i1", "Mug", "Kitchen", False, None, None, None, True, None]
     record = decode_item(msgspec.msgpack.encode([1, row, "m", b"h", b"v", 0]))
     assert record.row == ItemRow("i1", "Mug", "Kitchen")
+
+
+@pytest.fixture(scope="module")
+def world(topics_file: Path) -> World:
+    return make_world_now(shop_settings(encoder={"text": "hashing", "micro_topics_file": topics_file}))
+
+
+async def test_a_check_finds_graph_topics_and_messages_equal(world: World) -> None:
+    report = await world.copy().check(lists=True)
+    assert report.ok, report.found
+    records = [decode(r.value) for r in world.records(world.settings.topics.recommendations)]
+    assert any(record.micro_topics for record in records)
+
+
+async def test_a_check_names_an_item_and_a_user_whose_topics_are_others(world: World) -> None:
+    spoilt = world.copy()
+    row = (await spoilt.store.load_items(["item-3"]))["item-3"]
+    spoilt.store._items["item-3"] = msgspec.structs.replace(row, micro_topic="Umbrella")
+    topic = spoilt.settings.topics.recommendations
+    for records in spoilt.log.topics[topic]:
+        for place, record in enumerate(records):
+            read = decode(record.value)
+            if read.user_id == "user-1":
+                read = msgspec.structs.replace(read, micro_topics=read.micro_topics[1:])
+                records[place] = changed(record, value=encode(read))
+    found = (await spoilt.check(lists=True)).found
+    assert {(difference.where.partition(":")[0], difference.what) for difference in found} == {
+        ("item item-3", "row"),
+        ("user user-1", "micro_topics are not what the history gives"),
+    }
