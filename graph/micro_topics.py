@@ -17,6 +17,7 @@ from graph.model import Kind
 from graph.ranking.codes import IntArray
 from graph.ranking.items import ItemIndex
 from graph.ranking.profile import UserProfile
+from graph.ranking.ragged import group_starts, place_in_group
 from graph.settings import InterestSettings
 
 FloatArray = NDArray[np.float64]
@@ -104,12 +105,10 @@ def _touched(profiles: Sequence[UserProfile], items: ItemIndex, settings: Intere
     sums = np.bincount(users, weights, minlength=len(profiles)).astype(np.float64)
     known = rows >= 0
     ranks = items.ids.ranks()
-    keys, first, pair = np.unique(
-        users[known] * len(items) + ranks[rows[known]], return_index=True, return_inverse=True
-    )
-    latest = np.zeros(len(keys), dtype=np.int64)
+    first, pair = _grouped(users[known] * len(items) + ranks[rows[known]])
+    latest = np.zeros(len(first), dtype=np.int64)
     np.maximum.at(latest, pair, at[known])
-    weights = np.bincount(pair, weights[known], minlength=len(keys)).astype(np.float64)
+    weights = np.bincount(pair, weights[known], minlength=len(first)).astype(np.float64)
     return _Touched(users[known][first], rows[known][first], weights, latest, sums)
 
 
@@ -118,21 +117,28 @@ def _strongest(touched: _Touched, items: ItemIndex, most: int) -> tuple[_Groups,
     topics = items.micro_topic_codes[touched.rows].astype(np.int64)
     counted = np.flatnonzero((topics >= 0) & (touched.weights > 0.0))
     ranks = items.micro_topics.ranks()
-    keys, first, group = np.unique(
-        touched.users[counted] * len(ranks) + ranks[topics[counted]], return_index=True, return_inverse=True
-    )
+    first, group = _grouped(touched.users[counted] * len(ranks) + ranks[topics[counted]])
     users, topics = touched.users[counted][first], topics[counted][first]
-    weights = np.bincount(group, touched.weights[counted], minlength=len(keys))
+    weights = np.bincount(group, touched.weights[counted], minlength=len(first))
     # The little more keeps 0.3 from becoming 0.2999.
     shares = np.floor(weights / touched.sums[users] * _SHARE_STEPS + 1e-6) / _SHARE_STEPS
     order = np.lexsort((-shares, users))  # stable: equal shares stay in the order of their names
-    place = np.arange(len(order)) - np.searchsorted(users[order], users[order])
+    place = place_in_group(group_starts(users[order]), len(order))
     order = order[(place < most) & (shares[order] > 0.0)]
-    number = np.full(len(keys), -1, dtype=np.int64)
+    number = np.full(len(first), -1, dtype=np.int64)
     number[order] = np.arange(len(order))
     group_of = np.full(len(touched.rows), -1, dtype=np.int64)
     group_of[counted] = number[group]
     return _Groups(users[order], topics[order], shares[order]), group_of
+
+
+def _grouped(keys: IntArray) -> tuple[IntArray, IntArray]:
+    """Return (g,) a place of each distinct key, ascending by key, and (n,) the group of each key."""
+    order = np.argsort(keys)  # which one of equal keys comes first makes no difference: whatever stands there is equal
+    starts = group_starts(keys[order])
+    group = np.empty(len(keys), dtype=np.int64)
+    group[order] = np.repeat(np.arange(len(starts)), np.diff(np.append(starts, len(keys))))
+    return order[starts], group
 
 
 def _medoids(touched: _Touched, group_of: IntArray, groups: int, vectors: NDArray[np.float32]) -> IntArray:
@@ -148,6 +154,5 @@ def _medoids(touched: _Touched, group_of: IntArray, groups: int, vectors: NDArra
     np.maximum.at(best, group, cosines)
     near = np.flatnonzero(cosines >= best[group] - _EQUALLY_NEAR)
     order = near[np.lexsort((-touched.latest[member][near], group[near]))]  # stable: ties stay in the order of ids
-    _, first = np.unique(group[order], return_index=True)
-    medoids: IntArray = rows[order[first]]
+    medoids: IntArray = rows[order[group_starts(group[order])]]
     return medoids
