@@ -4,8 +4,8 @@
 
 Stability: micro-topics are made of the shop's items (the shipped sample by default) without a few per cent drawn by
 lot, then of all of them, grown on the former ones or afresh; the figure is the share of the old items that keep a
-micro-topic of the same name. The text model is the one of the settings. Cost: users with full histories (64) over a
-catalogue of 10,000 items and 400 micro-topics, 500 users at once; milliseconds of one core per user. Prints a JSON object.
+micro-topic of the same name. The text model is the one of the settings. Cost: users with usual and full histories over
+10,000 items with 400 micro-topics, 500 users at once; milliseconds of one core per user. Prints a JSON object.
 """
 
 import argparse
@@ -34,7 +34,8 @@ from stream.demo.sample import DATA
 from stream.settings import Settings
 
 NEW_SHARES = (0.02, 0.05, 0.1)
-USERS, HISTORY, ITEMS, TOPICS, ROUNDS = 500, 64, 10_000, 400, 20
+HISTORIES = (16, 64)
+USERS, ITEMS, TOPICS, ROUNDS = 500, 10_000, 400, 40
 
 
 def main() -> None:
@@ -48,7 +49,7 @@ def main() -> None:
     figures = {
         "text_model": encoder.model,
         "same_name": stability(options.items, encoder, options.seeds),
-        "cpu_ms_per_user": cost(),
+        "cpu_ms_per_user": {f"{history} interactions": cost(history) for history in HISTORIES},
     }
     sys.stdout.write(json.dumps(figures, indent=2) + "\n")
 
@@ -88,8 +89,11 @@ def _same(first: TrainedCentroids, then: TrainedCentroids, vectors: FloatArray) 
     return float(np.mean([first.names[b] == then.names[a] for b, a in zip(before, after, strict=True)]))
 
 
-def cost() -> Mapping[str, float]:
-    """Return milliseconds of one core per user: the median of some micro-batches, and the fastest one."""
+def cost(history: int) -> Mapping[str, float]:
+    """Return milliseconds of one core per user: the median of some micro-batches, and the fastest one.
+
+    history: interactions of each user.
+    """
     random = np.random.default_rng(0)
     items = ItemIndex()
     for number in range(ITEMS):
@@ -98,9 +102,9 @@ def cost() -> Mapping[str, float]:
     kinds = [Kind.VIEW, Kind.CLICK, Kind.ADD_TO_CART, Kind.PURCHASE]
     profiles = []
     for user in range(USERS):
-        drawn = zip(random.integers(ITEMS, size=HISTORY), random.integers(len(kinds), size=HISTORY), strict=True)
-        history = [HistoryItem(f"i{item:05}", kinds[kind], 3_600_000 * at) for at, (item, kind) in enumerate(drawn)]
-        profiles.append(UserProfile(f"u{user}", 0, [], history, {}, {}))
+        drawn = zip(random.integers(ITEMS, size=history), random.integers(len(kinds), size=history), strict=True)
+        entries = [HistoryItem(f"i{item:05}", kinds[kind], 3_600_000 * at) for at, (item, kind) in enumerate(drawn)]
+        profiles.append(UserProfile(f"u{user}", 0, [], entries, {}, {}))
     taken = []
     for _ in range(ROUNDS):
         begun = time.thread_time()
