@@ -8,10 +8,12 @@ import torch
 
 from encoders.base import EncoderError, TextEncoder
 from encoders.card import read_card
-from encoders.categories import CategoriesCard, DerivedCategories
+from encoders.categories import DerivedCategories
+from encoders.centroids import CentroidsCard
 from encoders.device import CPU, Device
 from encoders.fidelity import measure
 from encoders.hashing import HashingTextEncoder
+from encoders.micro_topics import MicroTopics
 from encoders.projection import ItemProjection, ProjectionCard
 from encoders.settings import EncoderSettings, Precision, TextEncoderName
 from encoders.text import TransformersTextEncoder
@@ -101,7 +103,14 @@ def load_categories(settings: EncoderSettings, text_encoder: TextEncoder) -> Der
     if not settings.derive_categories:
         return None
     if settings.categories_file is None:
-        if read_card(SHIPPED_CATEGORIES, CategoriesCard).text_model != text_encoder.model:
+        if read_card(SHIPPED_CATEGORIES, CentroidsCard).text_model != text_encoder.model:
             return None
         return DerivedCategories.load(SHIPPED_CATEGORIES, text_encoder.model)
     return DerivedCategories.load(settings.categories_file, text_encoder.model)
+
+
+def load_micro_topics(settings: EncoderSettings, text_encoder: TextEncoder) -> MicroTopics | None:
+    """Load ``encoder.micro_topics_file``; None when there is none. Raises EncoderError."""
+    if settings.micro_topics_file is None:
+        return None
+    return MicroTopics.load(settings.micro_topics_file, text_encoder.model)

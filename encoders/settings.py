@@ -55,6 +55,9 @@ class EncoderSettings(BaseModel):
         description="Centroids of derived categories (`train categories`); the shipped ones, of gifts and "
         "household goods, when unset and they fit the text model.",
     )
+    micro_topics_file: Path | None = Field(
+        None, description="Centroids of micro-topics (`train micro-topics`); items have none when unset."
+    )
     device: DeviceName = Field(DeviceName.AUTO, description="auto takes the GPU when there is one.")
     cpu_threads: PositiveInt | None = Field(
         None, description="Threads of a forward pass on the CPU; all cores but one, at most 8, when unset."

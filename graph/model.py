@@ -53,7 +53,10 @@ class Interaction(msgspec.Struct, frozen=True, array_like=True):
 
 
 class ItemRow(msgspec.Struct, frozen=True, array_like=True):
-    """What the catalogue says of an item. ``category`` is a joined path, ``derived`` marks one we assigned."""
+    """What the catalogue says of an item. ``category`` is a joined path, ``derived`` marks one we assigned.
+
+    ``micro_topic`` is the name of the one we assigned.
+    """
 
     item_id: str
     title: str = ""
@@ -64,6 +67,7 @@ class ItemRow(msgspec.Struct, frozen=True, array_like=True):
     currency: str | None = None
     available: bool = True
     quality: float | None = None
+    micro_topic: str | None = None
 
 
 class Interest(msgspec.Struct, frozen=True, array_like=True):

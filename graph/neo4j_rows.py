@@ -131,6 +131,7 @@ def item_rows(rows: Iterable[ItemRow]) -> list[Row]:
             row.currency,
             row.available,
             row.quality,
+            row.micro_topic,
         )
         for row in sorted(rows, key=lambda row: row.item_id)
     ]

@@ -176,10 +176,10 @@ reads, so what the filter saw need not hold any more.
 WRITE_ITEMS: LiteralString = """
 UNWIND $rows AS row
 WITH row[0] AS itemId, row[1] AS name, row[2] AS title, row[3] AS category, row[4] AS derived, row[5] AS brand,
-     row[6] AS price, row[7] AS currency, row[8] AS available, row[9] AS quality
+     row[6] AS price, row[7] AS currency, row[8] AS available, row[9] AS quality, row[10] AS microTopic
 MERGE (item:Item {itemId: itemId})
 SET item.name = name, item.title = title, item.brand = brand, item.price = price, item.currency = currency,
-    item.available = available, item.quality = quality
+    item.available = available, item.quality = quality, item.microTopic = microTopic
 WITH item, category, derived
 CALL (item, category) {
   MATCH (item)-[former:IN_CATEGORY]->(other:Category) WHERE category IS NULL OR other.path <> category
@@ -196,7 +196,7 @@ REMOVE_ITEMS: LiteralString = """
 UNWIND $itemIds AS itemId
 MATCH (item:Item {itemId: itemId})
 SET item.name = itemId
-REMOVE item.title, item.brand, item.price, item.currency, item.available, item.quality
+REMOVE item.title, item.brand, item.price, item.currency, item.available, item.quality, item.microTopic
 WITH item
 CALL (item) {
   MATCH (item)-[edge:IN_CATEGORY]->(:Category)
@@ -211,7 +211,7 @@ UNWIND $itemIds AS itemId
 MATCH (item:Item {itemId: itemId}) WHERE item.available IS NOT NULL
 OPTIONAL MATCH (item)-[edge:IN_CATEGORY]->(category:Category)
 RETURN collect([itemId, item.title, category.path, coalesce(edge.derived, false), item.brand, item.price,
-                item.currency, item.available, item.quality])
+                item.currency, item.available, item.quality, item.microTopic])
 """
 
 ITEM_IDS: LiteralString = """

@@ -76,6 +76,9 @@ class ListSettings(BaseModel):
     )
     new_items: int = Field(1, ge=0, description="Places of the cross-sell list for new, untried items that fit.")
     new_seconds: PositiveFloat = Field(30 * DAY_SECONDS, description="An item is new for so long, untried.")
+    micro_topics: int = Field(
+        5, ge=0, description="Micro-topics of the user that a message names, where items have any."
+    )
 
 
 class SignalSettings(BaseModel):

@@ -223,7 +223,11 @@ def _build_handler(role: Role, parts: Parts) -> BatchHandler:
             parts.knowledge, facts.partitions[topics.transitions]
         )
     return CatalogueAgent(topics.catalogue, *common).equip(
-        parts.knowledge, parts.encoders.text, parts.thread, parts.encoders.categories
+        parts.knowledge,
+        parts.encoders.text,
+        parts.thread,
+        parts.encoders.categories,
+        parts.encoders.micro_topics,
     )
 
 

@@ -6,6 +6,7 @@ from graph.ranking.lists import Reason as RankedReason
 from graph.ranking.lists import UserLists
 from stream.recommendations import (
     CrossSellItem,
+    MicroTopic,
     Position,
     Reason,
     Recommendation,
@@ -25,6 +26,7 @@ def encode_lists(
     position: tuple[str, int, int],
     model: str,
     ranker: str,
+    micro_topics: tuple[MicroTopic, ...] = (),
 ) -> bytes:
     """Return the record's value. Times in ms; ``position``: topic, partition, offset of the last bundle applied."""
     return encode(
@@ -59,6 +61,7 @@ def encode_lists(
                 for item in lists.up_sell
             ),
             ranker=ranker,
+            micro_topics=micro_topics,
         )
     )
 

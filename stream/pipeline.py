@@ -123,7 +123,7 @@ class Pipeline:
         names = {p: f"{topics.bundles}/{p}" for p in range(topics.partitions)}
         self.agents: tuple[BatchHandler, ...] = (
             CatalogueAgent(topics.catalogue, *common).equip(
-                self.knowledge, encoders.text, self.thread, encoders.categories
+                self.knowledge, encoders.text, self.thread, encoders.categories, encoders.micro_topics
             ),
             IntakeAgent(self.log, settings, self.metrics, clock, topics.interactions, topics.partitions),
             InterestAgent(topics.bundles, *common).equip(

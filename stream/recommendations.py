@@ -60,6 +60,17 @@ class UpSellItem(msgspec.Struct, frozen=True):
     because: tuple[Reason, ...]
 
 
+class MicroTopic(msgspec.Struct, frozen=True):
+    """What the user likes, finer than a category: a cluster of item texts, named by its terms."""
+
+    name: Annotated[str, Meta(description="The graph's items have it as `microTopic`.")]
+    share: Annotated[
+        float, Meta(ge=0, le=1, description="Of the user's decayed interest over the history; all add up to 1 at most.")
+    ]
+    item_id: Annotated[str, Meta(description="The history's most typical item of it.")]
+    title: Annotated[str, Meta(description="That item's title.")]
+
+
 class Position(msgspec.Struct, frozen=True):
     """The latest event that the lists know of, by its place in Kafka."""
 
@@ -86,6 +97,10 @@ class Recommendation(msgspec.Struct, frozen=True, omit_defaults=True, tag_field=
             description="Version of the weights that made the lists; absent in records of before there were versions."
         ),
     ] = None
+    micro_topics: Annotated[
+        tuple[MicroTopic, ...],
+        Meta(description="The strongest ones first; absent where items have none (encoder.micro_topics_file)."),
+    ] = ()
 
 
 _ENCODER = msgspec.json.Encoder()

@@ -14,6 +14,7 @@ from encoders.user.propagation import propagate
 from graph.advance import awaited_items
 from graph.failpoints import failpoint
 from graph.interest import touches
+from graph.micro_topics import micro_topics
 from graph.model import Interest
 from graph.ranking.lists import UserFeatures, UserLists, UserScores
 from graph.ranking.profile import UserProfile
@@ -26,6 +27,7 @@ from stream.knowledge import EVERY_ITEM, Knowledge
 from stream.listing import encode_lists
 from stream.metrics import Metrics
 from stream.microbatch import history_batch, profile_of
+from stream.recommendations import MicroTopic
 from stream.serving import Changes
 from stream.users import CachedUser
 
@@ -46,6 +48,7 @@ class RefreshedUser:
     awaited: list[str]
     model: str
     ranker: str
+    micro_topics: tuple[MicroTopic, ...] = ()
 
     @property
     def waits_for(self) -> list[str]:
@@ -79,6 +82,7 @@ class RefreshedUser:
             position=position,
             model=self.model,
             ranker=self.ranker,
+            micro_topics=self.micro_topics,
         )
 
 
@@ -109,6 +113,7 @@ class Refresher:
             item_vectors = _with_rows(encoded.item_vectors, len(self.knowledge.items))
             weights = self.knowledge.weights  # one for the whole batch
             lists = self._ranker.rank(profiles, encoded.embeddings, item_vectors, encoded.nearest, weights)
+            topics = self._micro_topics(profiles, item_vectors)
         refreshed = []
         for i, (user, profile) in enumerate(zip(users, profiles, strict=True)):
             user.version = max(user.version + 1, now)
@@ -116,8 +121,18 @@ class Refresher:
                 msgspec.structs.replace(interest, score=round(float(encoded.scores[i, j]), _SCORE_DIGITS))
                 for j, interest in enumerate(profile.interests[: self._settings.interest.max_edges])
             ]
-            refreshed.append(RefreshedUser(user, shown, lists[i], awaited[i], encoded.model, weights.version))
+            refreshed.append(
+                RefreshedUser(user, shown, lists[i], awaited[i], encoded.model, weights.version, topics[i])
+            )
         return refreshed
+
+    def _micro_topics(self, profiles: Sequence[UserProfile], item_vectors: FloatArray) -> list[tuple[MicroTopic, ...]]:
+        items, records, settings = self.knowledge.items, self.knowledge.records, self._settings
+        found = micro_topics(profiles, items, item_vectors, settings.interest, settings.lists.micro_topics)
+        return [
+            tuple(MicroTopic(t.name, t.share, t.item_id, records[t.item_id].row.title) for t in topics)
+            for topics in found
+        ]
 
     async def scores(self, users: Sequence[CachedUser]) -> list[UserScores]:
         """Return what each user's candidates score, listed or not; gives no version."""

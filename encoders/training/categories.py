@@ -1,38 +1,23 @@
 """Make derived categories: clusters of item texts, named by their most telling terms."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 import numpy as np
 from sklearn.cluster import KMeans
 
 from encoders.base import EncoderError, FloatArray, IntArray
 from encoders.projection import normalise
+from encoders.training.clusters import (
+    Encode,
+    FormerCentroids,
+    TrainedCentroids,
+    kept_names,
+    named_share,
+    unit_means,
+)
 from encoders.training.names import name_clusters, nouns
 
-Encode = Callable[[Sequence[str]], FloatArray]
-
 RESTARTS = 8
-KEPT_COSINE = 0.9
-"""A cluster whose centroid moved less keeps its name."""
-
-
-@dataclass(frozen=True, slots=True)
-class TrainedCategories:
-    """Named centroids (C, D) of unit length, and how many items of the training data each of them gets."""
-
-    names: list[str]
-    centroids: FloatArray
-    sizes: list[int]
-    metrics: dict[str, float]
-
-
-@dataclass(frozen=True, slots=True)
-class FormerCategories:
-    """What an earlier run made: unique names and their centroids (C, D) of unit length, of the same text encoder."""
-
-    names: Sequence[str]
-    centroids: FloatArray
 
 
 def train_categories(
@@ -41,8 +26,8 @@ def train_categories(
     encode: Encode,
     clusters: int,
     seed: int,
-    former: FormerCategories | None = None,
-) -> TrainedCategories:
+    former: FormerCentroids | None = None,
+) -> TrainedCentroids:
     """Cluster items by what they are, and return centroids in the space of their full texts.
 
     titles and texts (what workers encode) run in parallel; encode: texts to unit vectors (n, D).
@@ -75,27 +60,18 @@ def train_categories(
     return _trained(titles, names, centroids[order], labels, mean, agreement, {})
 
 
-def _grown(titles: Sequence[str], texts: Sequence[str], encode: Encode, former: FormerCategories) -> TrainedCategories:
+def _grown(titles: Sequence[str], texts: Sequence[str], encode: Encode, former: FormerCentroids) -> TrainedCentroids:
     clusters, vectors = len(former.names), encode(texts)
     things = encode([" ".join(nouns(title)) for title in titles])
-    starts = _means(things, (vectors @ former.centroids.T).argmax(axis=1), former.centroids)
+    starts = unit_means(things, (vectors @ former.centroids.T).argmax(axis=1), former.centroids)
     found = KMeans(clusters, init=starts, n_init=1).fit(things).labels_
-    centroids = _means(vectors, found, former.centroids)
+    centroids = unit_means(vectors, found, former.centroids)
     cosines = vectors @ centroids.T
     labels = cosines.argmax(axis=1)
-    near = np.einsum("cd,cd->c", centroids, former.centroids) >= KEPT_COSINE
-    kept = {cluster: former.names[cluster] for cluster in np.flatnonzero(near).tolist()}
+    kept = kept_names(centroids, former)
     names = name_clusters(titles, labels.tolist(), clusters, kept)
     mean, agreement = float(cosines.max(axis=1).mean()), float((labels == found).mean())
-    return _trained(titles, names, centroids, labels, mean, agreement, {"kept": float(near.mean())})
-
-
-def _means(vectors: FloatArray, labels: IntArray, otherwise: FloatArray) -> FloatArray:
-    """Return (C, D) unit means of each cluster's vectors; that of ``otherwise`` for one without any."""
-    means = otherwise.copy()
-    for cluster in np.unique(labels).tolist():
-        means[cluster] = vectors[labels == cluster].mean(axis=0)
-    return normalise(means)
+    return _trained(titles, names, centroids, labels, mean, agreement, {"kept": len(kept) / clusters})
 
 
 def _trained(
@@ -106,21 +82,17 @@ def _trained(
     mean_cosine: float,
     agreement: float,
     more: dict[str, float],
-) -> TrainedCategories:
+) -> TrainedCentroids:
     metrics = {
         "items": float(len(titles)),
         "mean_cosine": mean_cosine,
         "agreement": agreement,
-        "named": float(np.mean([_is_named(title, names[label]) for title, label in zip(titles, labels, strict=True)])),
+        "named": named_share(titles, labels, names),
         **more,
     }
-    return TrainedCategories(
+    return TrainedCentroids(
         names=names,
         centroids=centroids,
         sizes=np.bincount(labels, minlength=len(names)).tolist(),
         metrics={name: round(value, 4) for name, value in metrics.items()},
     )
-
-
-def _is_named(title: str, name: str) -> bool:
-    return any(word.lower() in title.lower() for word in name.split() if word != "&")

@@ -2,29 +2,35 @@
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from math import log
 
 WORD = re.compile(r"[^\W\d_](?:[\w'-]*[^\W\d_])?")
 
-_DESCRIPTIVE = """
+_COUNTS_AND_SIZES = """
     a an and at by for from in is it its my no of on or our that the this to w with you your
     set sets pack packs pair pcs piece pieces of asstd assorted asst assortment various each dozen cm mm gm kg ml
     one two three four five six seven eight nine ten twelve single double twin triple tier multi
     small medium large mini midi giant jumbo big little tiny long short tall wide thin slim size sized
-    round square oblong oval rectangular shape shaped point heart hearts star stars
+    shape shaped colour color coloured colored colours design designs style effect finish
+"""
+
+_LOOKS = """
+    round square oblong oval rectangular point heart hearts star stars
     red pink blue green yellow orange purple black white grey gray brown cream ivory silver gold golden copper bronze
     amber amethyst aqua turquoise turq lilac mauve ruby emerald jade coral fuchsia clear light dark pastel multicolour
-    colour color coloured colored colours
-    design designs style effect finish new vintage antique ant retro classic traditional modern edwardian regency
+    new vintage antique ant retro classic traditional modern edwardian regency
     victorian english french danish nordic rustic shabby chic cute lovely pretty sweet happy funky
     polkadot spot spots spotty retrospot stripe stripes stripey striped paisley gingham tartan floral
     wood wooden metal glass ceramic zinc enamel wicker plastic acrylic crystal diamante
     hanging standing folding flying decorated painted decorative beaded scented polished chinese indian moroccan
 """
 
-DESCRIPTIVE = frozenset(_DESCRIPTIVE.split())
-"""Words that describe a thing rather than name it: counts, sizes, shapes, colours, periods, patterns, materials."""
+UNTELLING = frozenset(_COUNTS_AND_SIZES.split())
+"""Words that tell nothing of a thing's kind: articles, counts, sizes."""
+
+DESCRIPTIVE = UNTELLING | frozenset(_LOOKS.split())
+"""Words that describe a thing rather than name it: those, and shapes, colours, periods, patterns, materials."""
 
 LONGEST_TERM = 3
 """Words in a term: "hot water bottle"."""
@@ -58,16 +64,31 @@ def nouns(title: str) -> list[str]:
     return [word for word in words if word not in DESCRIPTIVE] or words
 
 
+def telling_words(title: str) -> list[str]:
+    """Return the words of a title that tell its kind or its look; all its words when there are no others.
+
+    >>> telling_words("SET OF 6 RED RETROSPOT MUGS")
+    ['red', 'retrospot', 'mugs']
+    """
+    words = title_words(title)
+    return [word for word in words if word not in UNTELLING] or words
+
+
 def name_clusters(
-    titles: Sequence[str], labels: Sequence[int], clusters: int, kept: Mapping[int, str] | None = None
+    titles: Sequence[str],
+    labels: Sequence[int],
+    clusters: int,
+    kept: Mapping[int, str] | None = None,
+    words: Callable[[str], list[str]] = nouns,
 ) -> list[str]:
     """Return a unique name in title case for each cluster 0..clusters-1; larger clusters choose first.
 
     titles and labels run in parallel. A name is the most telling term of the cluster's titles, with the most telling
-    one of the remaining titles when the first covers too few. Clusters in ``kept`` have their names already.
+    one of the remaining titles when the first covers too few. Clusters in ``kept`` have their names already. ``words``
+    of a title are what terms are made of.
     """
     singular = _singulars(titles)
-    terms = [_terms([singular[word] for word in nouns(title)]) for title in titles]
+    terms = [_terms([singular[word] for word in words(title)]) for title in titles]
     everywhere = Counter(term for title in terms for term in title)
     shown = _surfaces(titles, singular)
     members: list[list[frozenset[str]]] = [[] for _ in range(clusters)]

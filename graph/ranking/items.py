@@ -32,12 +32,14 @@ class ItemIndex:
         self.categories = Codes()
         self.currencies = Codes()
         self.brands = Codes()
+        self.micro_topics = Codes()
         self.version = 0
         self._known = np.zeros(64, dtype=np.bool_)
         self._listed = np.zeros(64, dtype=np.bool_)
         self._categories = np.full(64, ABSENT, dtype=np.int32)
         self._currencies = np.full(64, ABSENT, dtype=np.int32)
         self._brands = np.full(64, ABSENT, dtype=np.int32)
+        self._micro_topics = np.full(64, ABSENT, dtype=np.int32)
         self._prices = np.full(64, np.nan, dtype=np.float64)
         self._quality = np.full(64, np.nan, dtype=np.float64)
         self._since = np.zeros(64, dtype=np.int64)
@@ -54,6 +56,7 @@ class ItemIndex:
         self._categories[number] = ABSENT if row.category is None else self.categories.add(row.category)
         self._currencies[number] = ABSENT if row.currency is None else self.currencies.add(row.currency)
         self._brands[number] = self.brands.add(row.brand) if row.brand else ABSENT
+        self._micro_topics[number] = self.micro_topics.add(row.micro_topic) if row.micro_topic else ABSENT
         self._prices[number] = math.nan if row.price is None else row.price
         self._quality[number] = math.nan if row.quality is None else row.quality
         self._since[number] = since
@@ -67,6 +70,7 @@ class ItemIndex:
             return
         self._known[number] = self._listed[number] = False
         self._categories[number] = self._currencies[number] = self._brands[number] = ABSENT
+        self._micro_topics[number] = ABSENT
         self._prices[number] = self._quality[number] = math.nan
         self.version += 1
 
@@ -111,6 +115,11 @@ class ItemIndex:
         return self._brands[: len(self)]
 
     @property
+    def micro_topic_codes(self) -> NDArray[np.int32]:
+        """Codes in ``micro_topics``, -1 for none."""
+        return self._micro_topics[: len(self)]
+
+    @property
     def prices(self) -> NDArray[np.float64]:
         """Per unit, in the item's currency; NaN for none."""
         return self._prices[: len(self)]
@@ -134,3 +143,4 @@ class ItemIndex:
         self._quality = grown(self._quality, length, math.nan)
         self._since = grown(self._since, length, 0)
         self._brands = grown(self._brands, length, ABSENT)
+        self._micro_topics = grown(self._micro_topics, length, ABSENT)

@@ -18,6 +18,7 @@ from encoders.base import FloatArray, TextEncoder
 from encoders.categories import DerivedCategories
 from encoders.device import EncoderThread
 from encoders.items import item_text, text_hash
+from encoders.micro_topics import MicroTopics
 from graph.failpoints import failpoint
 from graph.model import ItemRow
 from stream.batchpath import Records
@@ -47,12 +48,14 @@ class CatalogueAgent(LedgeredAgent):
         encoder: TextEncoder,
         thread: EncoderThread,
         categories: DerivedCategories | None,
+        micro_topics: MicroTopics | None,
     ) -> "CatalogueAgent":
-        """Give it the items known so far, the text encoder, and the centroids for items without a category."""
+        """Give it the items known so far, the text encoder, and the centroids that name an item by its text."""
         self.knowledge = knowledge
         self._encoder = encoder
         self._thread = thread
         self._categories = categories
+        self._micro_topics = micro_topics
         return self
 
     def forget(self) -> None:
@@ -94,7 +97,7 @@ class CatalogueAgent(LedgeredAgent):
         partition_of_item = {key: p for p, outbox in outboxes.items() for key in outbox.keys}
         rows = await self.patiently(lambda: self.store.load_items(sorted(partition_of_item)))
         await self.publish([_keyed(message) for box in outboxes.values() for message in box.keyed], outboxes)
-        records = [self._with_known_vector(_as_given(row), self.clock()) for row in rows.values()]
+        records = [self._written(row) for row in rows.values()]
         removed = sorted(partition_of_item.keys() - rows.keys())
         applied = {p: self.ledgers[p].applied for p in outboxes}
         pending = [record for record in records if not record.vector]
@@ -127,6 +130,11 @@ class CatalogueAgent(LedgeredAgent):
                     rows[row.item_id] = row
         return rows, removed, refused, partition_of_item, at
 
+    def _written(self, row: ItemRow) -> ItemRecord:
+        """Return the record of a row of the graph: as it was written, whatever would be assigned today."""
+        record = self._with_known_vector(_as_given(row), self.clock())
+        return msgspec.structs.replace(record, row=row) if record.vector else record
+
     def _with_known_vector(self, row: ItemRow, at: int) -> ItemRecord:
         words = text_hash(self._encoder.model, item_text(row.title, row.brand, row.category))
         known = self.knowledge.records.get(row.item_id)
@@ -135,15 +143,18 @@ class CatalogueAgent(LedgeredAgent):
             since = at if self.knowledge.associations.version else 0
             return ItemRecord(FORMAT, row, self._encoder.model, words, since=since)
         if known.text_hash == words and known.vector:
-            row = self._categorised(row, known.vector)
+            row = self._assigned(row, known.vector)
             return ItemRecord(FORMAT, row, self._encoder.model, words, known.vector, known.since)
         return ItemRecord(FORMAT, row, self._encoder.model, words, since=known.since)
 
-    def _categorised(self, row: ItemRow, vector: bytes) -> ItemRow:
-        if row.category is not None or self._categories is None:
-            return row
+    def _assigned(self, row: ItemRow, vector: bytes) -> ItemRow:
+        """Return the row with what its text vector gives it: a micro-topic, and a category if it has none."""
         unit = np.frombuffer(vector, dtype="<f2").astype(np.float32)[np.newaxis]
-        return msgspec.structs.replace(row, category=self._categories.assign(unit)[0], derived=True)
+        if row.category is None and self._categories is not None:
+            row = msgspec.structs.replace(row, category=self._categories.assign(unit)[0], derived=True)
+        if row.title and self._micro_topics is not None:  # without a title there is nothing that it could be about
+            row = msgspec.structs.replace(row, micro_topic=self._micro_topics.assign(unit)[0])
+        return row
 
     async def _encode_pending(
         self,
@@ -163,9 +174,9 @@ class CatalogueAgent(LedgeredAgent):
             encoded = []
             for record, vector in zip(step, vectors, strict=True):
                 data = vector.astype("<f2").tobytes()
-                encoded.append(msgspec.structs.replace(record, row=self._categorised(record.row, data), vector=data))
+                encoded.append(msgspec.structs.replace(record, row=self._assigned(record.row, data), vector=data))
             remaining = remaining[len(step) :]
-            # Rows are written again only where a category was derived; the ledger's outbox shrinks either way.
+            # What was assigned is written, and the ledger's outbox shrinks.
             await self._write(encoded, [], applied, remaining, partition_of_item, at)
 
     async def _write(
@@ -218,8 +229,9 @@ class CatalogueAgent(LedgeredAgent):
 
 
 def _as_given(row: ItemRow) -> ItemRow:
-    """Return the row as the catalogue gave it: a derived category is ours, and is assigned anew."""
-    return msgspec.structs.replace(row, category=None, derived=False) if row.derived else row
+    """Return the row as the catalogue gave it: micro-topic and derived category are ours, and are assigned anew."""
+    category = None if row.derived else row.category
+    return msgspec.structs.replace(row, category=category, derived=False, micro_topic=None)
 
 
 def _keyed(message: tuple[str, bytes, bytes]) -> Outgoing:

@@ -95,6 +95,8 @@ class Catalogue:
         return not self.complete or len(self._named.get(item_id, ())) > 1
 
     def _expected_row(self, row: ItemRow) -> ItemRow:
+        if (record := self.published.get(row.item_id)) is not None:
+            row = msgspec.structs.replace(row, micro_topic=record.row.micro_topic)
         if row.category is None and (category := self.category_of(row.item_id)) is not None:
             return msgspec.structs.replace(row, category=category, derived=True)
         return row

@@ -4,7 +4,8 @@ Lists depend on what the shop was when they were ranked. They are comparable at 
 encoders that the workers use.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import chain
 
 from encoders.device import EncoderThread
 from graph.ranking.lists import UserLists
@@ -16,6 +17,7 @@ from stream.encoding import Encoders
 from stream.knowledge import Knowledge
 from stream.metrics import Metrics
 from stream.ranker_file import load_weights
+from stream.recommendations import MicroTopic
 from stream.refresher import Refresher
 from stream.settings import Settings
 from stream.users import CachedUser
@@ -69,7 +71,10 @@ class ListCheck:
                     where = f"user {refreshed.user.user_id}: last list {last.place}"
                     findings.differ(Invariant.GRAPH, where, "another ranker made it", refreshed.ranker, last.ranker)
                     continue
-                for what, expected, found in ranked_differences(refreshed.lists, last):
+                differences = chain(
+                    ranked_differences(refreshed.lists, last), topic_differences(refreshed.micro_topics, last)
+                )
+                for what, expected, found in differences:
                     where = f"user {refreshed.user.user_id}: last list {last.place}"
                     findings.differ(Invariant.GRAPH, where, what, expected, found)
 
@@ -94,3 +99,14 @@ def ranked_differences(ranked: UserLists, last: LastList) -> Iterator[tuple[str,
         )
         if not near:
             yield f"{what} is not what ranking gives", ", ".join(expected), ", ".join(published)
+
+
+def topic_differences(topics: Sequence[MicroTopic], last: LastList) -> Iterator[tuple[str, str, str]]:
+    """Yield (what, expected, found) where the published micro-topics are not these, by name and share."""
+    expected = tuple((topic.name, topic.share) for topic in topics)
+    if expected != last.micro_topics:
+        yield "micro_topics are not what the history gives", _in_words(expected), _in_words(last.micro_topics)
+
+
+def _in_words(topics: Sequence[tuple[str, float]]) -> str:
+    return ", ".join(f"{name} {share:g}" for name, share in topics)

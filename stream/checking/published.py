@@ -28,6 +28,8 @@ class LastList(msgspec.Struct, frozen=True):
     """Of cross-sell, then of up-sell."""
     place: str
     ranker: str | None = None
+    micro_topics: tuple[tuple[str, float], ...] = ()
+    """Name and share."""
 
 
 class PublishedLists:
@@ -83,8 +85,9 @@ class PublishedLists:
         up_sell = tuple(self._name(item.item_id) for item in read.up_sell)
         scores = (*(item.score for item in read.cross_sell), *(item.score for item in read.up_sell))
         ranker = None if read.ranker is None else self._name(read.ranker)
+        topics = tuple((self._name(topic.name), topic.share) for topic in read.micro_topics)
         self.last[user_id] = LastList(
-            read.version, read.event_time, read.position, cross_sell, up_sell, scores, place, ranker
+            read.version, read.event_time, read.position, cross_sell, up_sell, scores, place, ranker, topics
         )
 
     def _name(self, item_id: str) -> str:

@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from encoders.categories import FORMAT, CategoriesCard, save_categories
+from encoders.categories import DerivedCategories
+from encoders.centroids import CentroidsCard, save_centroids
 from encoders.factory import SHIPPED_CATEGORIES
 from encoders.hashing import HashingTextEncoder
 from encoders.items import item_text
@@ -64,8 +65,11 @@ def categories_file(text: TextEncoderName, sample: Sample, folder: Path) -> Path
     texts = [item_text(title, None, None) for title in titles]
     trained = train_categories(titles, texts, encoder.encode, _CLUSTERS, _SEED)
     path = folder / "categories.safetensors"
-    card = CategoriesCard(
-        format=FORMAT, text_model=encoder.model, text_dimensions=encoder.dimensions, names=trained.names
+    card = CentroidsCard(
+        format=DerivedCategories.format,
+        text_model=encoder.model,
+        text_dimensions=encoder.dimensions,
+        names=trained.names,
     )
-    save_categories(path, trained.centroids, card)
+    save_centroids(path, trained.centroids, card)
     return path

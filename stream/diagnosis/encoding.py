@@ -4,7 +4,7 @@ import time
 
 from encoders.base import EncoderError, TextEncoder
 from encoders.device import CPU, Device, choose_device, default_cpu_threads
-from encoders.factory import load_categories, load_text_encoder, load_user
+from encoders.factory import load_categories, load_micro_topics, load_text_encoder, load_user
 from encoders.projection import ItemProjection
 from encoders.settings import EncoderSettings, TextEncoderName
 from stream.diagnosis.finding import Finding, failed, ok, warning
@@ -32,6 +32,10 @@ def check_encoders(settings: Settings) -> list[Finding]:
         findings.append(_check_categories(encoder, text))
     except EncoderError as error:
         findings.append(_broken("derived categories", error))
+    try:
+        findings.append(_check_micro_topics(encoder, text))
+    except EncoderError as error:
+        findings.append(_broken("micro-topics", error))
     return findings
 
 
@@ -77,3 +81,10 @@ def _check_categories(encoder: EncoderSettings, text: TextEncoder) -> Finding:
     if found is None:
         return ok("derived categories", "none: items without a category stay without one")
     return ok("derived categories", f"{len(found.paths)} from {encoder.categories_file}")
+
+
+def _check_micro_topics(encoder: EncoderSettings, text: TextEncoder) -> Finding:
+    found = load_micro_topics(encoder, text)
+    if found is None:
+        return ok("micro-topics", "none: lists name no micro-topics of their users")
+    return ok("micro-topics", f"{len(found.names)} from {encoder.micro_topics_file}")

@@ -11,7 +11,7 @@ from graph.decay import decay_factor
 from graph.settings import InterestSettings
 from graph.state import UserState
 from graph.store import UserView
-from stream.recommendations import CrossSellItem, Reason, Recommendation, UpSellItem, rfc3339
+from stream.recommendations import CrossSellItem, MicroTopic, Reason, Recommendation, UpSellItem, rfc3339
 from stream.views.words import bar, minute, number, reason_in_words
 
 _SHOWN_REASONS = 2
@@ -124,6 +124,8 @@ def render_user(page: UserPage, history_rows: int) -> Group:
         lists = page.published
         title = f"version {lists.version}, ranked at {minute(lists.generated_at)} UTC, {lists.model}"
         title += f", ranker {lists.ranker}" if lists.ranker else ""
+        if lists.micro_topics:
+            parts.append(_micro_topics_table(lists.micro_topics))
         parts.append(_list_table(f"Cross-sell ({title})", lists.cross_sell))
         parts.append(_list_table("Up-sell", lists.up_sell))
     return Group(*(line for part in parts for line in (part, Text())))
@@ -161,6 +163,14 @@ def _history_table(page: UserPage, rows: int) -> Table:
         price = "" if row.price is None else f"{row.price:.2f} {row.currency or ''}".rstrip()
         what = f"{row.kind} (taken back)" if row.taken_back else row.kind
         table.add_row(minute(row.at), what, Text(row.item_id), price, Text(row.category or "not known yet"))
+    return table
+
+
+def _micro_topics_table(topics: Sequence[MicroTopic]) -> Table:
+    table = _table("Micro-topics", "topic", "", "share", "typical item", "title", numbers=("share",))
+    for topic in topics:
+        share = f"{topic.share:.1%}"
+        table.add_row(Text(topic.name), bar(topic.share), share, Text(topic.item_id), Text(topic.title))
     return table
 
 

@@ -20,7 +20,8 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from encoders.categories import FORMAT, CategoriesCard, save_categories
+from encoders.categories import DerivedCategories
+from encoders.centroids import CentroidsCard, save_centroids
 from encoders.hashing import HashingTextEncoder
 from encoders.items import item_text
 from encoders.settings import TextEncoderName
@@ -99,8 +100,10 @@ def _shop(items: Path, folder: Path, runner: asyncio.Runner) -> SampleShop:
     encoder = HashingTextEncoder()
     made = train_categories(titles, [item_text(title, None, None) for title in titles], encoder.encode, 60, 0)
     path = folder / "categories.safetensors"
-    card = CategoriesCard(format=FORMAT, text_model=encoder.model, text_dimensions=encoder.dimensions, names=made.names)
-    save_categories(path, made.centroids, card)
+    card = CentroidsCard(
+        format=DerivedCategories.format, text_model=encoder.model, text_dimensions=encoder.dimensions, names=made.names
+    )
+    save_centroids(path, made.centroids, card)
     shop = started(
         Settings.model_validate(
             {

@@ -84,7 +84,9 @@ class Caller:
 
     def row(self, item: str) -> ItemRow:
         category = self.dice.choice([None, *CATEGORIES])
-        return ItemRow(item, self.dice.choice(["", "Title"]), category, self.dice.random() < 0.5, price=1.5)
+        topic = self.dice.choice([None, "Mug", "Candle"])
+        title = self.dice.choice(["", "Title"])
+        return ItemRow(item, title, category, self.dice.random() < 0.5, price=1.5, micro_topic=topic)
 
     def edges(self) -> list[AssociationEdge]:
         return [

@@ -37,7 +37,7 @@ async def test_stubs_bring_their_ancestors_and_are_no_rows(store: GraphStore) ->
 
 async def test_a_row_comes_back_exactly(store: GraphStore, writer: Writer) -> None:
     rows = [
-        ItemRow("full", "A mug", "Home > Mugs", False, "Brand", 4.95, "EUR", False, 0.123456789012345),
+        ItemRow("full", "A mug", "Home > Mugs", False, "Brand", 4.95, "EUR", False, 0.123456789012345, "Tea & Mugs"),
         ItemRow("bare"),
         ItemRow("derived", "T", "Cluster > Candle", True),
         ItemRow("free", price=0.0, quality=0.0),
@@ -48,7 +48,7 @@ async def test_a_row_comes_back_exactly(store: GraphStore, writer: Writer) -> No
 
 
 async def test_a_new_row_replaces_the_old_one(store: GraphStore, writer: Writer) -> None:
-    await writer.items(ItemRow("i1", "Old", "A", False, "Brand", 1.0, "EUR", True, 0.5))
+    await writer.items(ItemRow("i1", "Old", "A", False, "Brand", 1.0, "EUR", True, 0.5, "Mug"))
     await writer.items(ItemRow("i1", "New", "A"))
     assert await store.load_items(["i1"]) == {"i1": ItemRow("i1", "New", "A")}
     assert await items_in(store, "A") == 1
@@ -91,7 +91,7 @@ async def test_a_removed_item_stays_as_a_stub_while_a_user_points_to_it(store: G
 
 
 async def test_a_removed_item_can_come_back(store: GraphStore, writer: Writer) -> None:
-    row = ItemRow("i1", "Title", "A", False, "Brand", 1.0, "EUR", True, 1.0)
+    row = ItemRow("i1", "Title", "A", False, "Brand", 1.0, "EUR", True, 1.0, "Mug")
     await writer.items(row)
     await writer.items(removed=["i1"])
     await writer.items(ItemRow("i1"))

@@ -35,7 +35,7 @@ TEXTS = {
 async def test_text_comes_back_as_it_was_everywhere(store: GraphStore, writer: Writer, text: str) -> None:
     path = CATEGORY_SEPARATOR.join(("Root", text))
     await writer.users(user(text, [interest(path), interest("Root")], [viewed(text), purchased(text)], unresolved=text))
-    row = ItemRow(text, text, path, False, text, 1.0, text)
+    row = ItemRow(text, text, path, False, text, 1.0, text, micro_topic=text)
     await writer.items(row)
     await writer.associations(
         [association(Family.VIEWED_NEXT, path, "Root"), association(Family.BOUGHT_NEXT, "Root", path)],

@@ -29,7 +29,7 @@ async def shop(empty_graph: Neo4jServer) -> AsyncIterator[Neo4jServer]:
         await store.ensure_schema({"bundles": 4})
         writer = await Writer(store).claim()
         await writer.items(
-            ItemRow("84950", "Lantern", LANTERNS, price=4.95, currency="GBP"),
+            ItemRow("84950", "Lantern", LANTERNS, price=4.95, currency="GBP", micro_topic="Garden Lantern"),
             ItemRow("85123", "Large lantern", LANTERNS, price=8.5, currency="GBP"),
             ItemRow("84946", "Candle", CANDLES, price=1.25, currency="GBP"),
         )
@@ -97,6 +97,12 @@ def test_where_a_category_leads_by_both_families(shop: Neo4jServer) -> None:
         ("BOUGHT_NEXT", CANDLES, 12),
         ("VIEWED_NEXT", CANDLES, 30),
     ]
+
+
+def test_what_a_user_touched_is_counted_by_micro_topic(shop: Neo4jServer) -> None:
+    [row] = run(shop, "micro-topics-of-a-user")
+    assert (row["microTopic"], row["views"], row["purchases"]) == ("Garden Lantern", 0, 1)
+    assert [item["itemId"] for item in row["items"]] == ["84950"]
 
 
 def test_the_lists_are_those_that_were_published(shop: Neo4jServer) -> None:

@@ -59,7 +59,7 @@ async def draw_everything(writer: Writer, text: str = "i1") -> None:
             up_sell=[text],
         )
     )
-    await writer.items(ItemRow(text, text, category, False, text, 1.0, text, True, 0.5))
+    await writer.items(ItemRow(text, text, category, False, text, 1.0, text, True, 0.5, text))
     await writer.associations([association(family, category, "Root") for family in Family], states={text: b"1"})
     await writer.store.claim({text: text})
 
@@ -70,7 +70,7 @@ async def test_the_drawn_graph_has_the_documented_elements(driver: Driver, write
     assert {label: set(keys) for label, keys in nodes} == {
         "User": {"userId", "name", "events", "lastEventAt", "version", "crossSell", "upSell"},
         "UserState": {"userId", "state", "unresolved"},
-        "Item": {"itemId", "name", "title", "brand", "price", "currency", "available", "quality"},
+        "Item": {"itemId", "name", "title", "brand", "price", "currency", "available", "quality", "microTopic"},
         "Category": {"path", "name", "level", "derived"},
         "AssociationState": {"key", "state"},
         "StreamOffset": {"key", "owner", "applied", "sources", "outbox", "touched"},

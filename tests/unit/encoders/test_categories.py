@@ -6,21 +6,24 @@ import pytest
 import graph.model
 from encoders.base import EncoderError
 from encoders.card import read_card
-from encoders.categories import FORMAT, SEPARATOR, CategoriesCard, DerivedCategories, save_categories
+from encoders.categories import DerivedCategories
+from encoders.centroids import SEPARATOR, CentroidsCard, save_centroids
 from encoders.factory import SHIPPED_CATEGORIES
 from encoders.text import TransformersTextEncoder
 
 CENTROIDS = np.eye(3, 5, dtype=np.float32)
 
 
-def _card(*names: str, text_dimensions: int = 5) -> CategoriesCard:
-    return CategoriesCard(format=FORMAT, text_model="small/1", text_dimensions=text_dimensions, names=list(names))
+def _card(*names: str, text_dimensions: int = 5) -> CentroidsCard:
+    return CentroidsCard(
+        format=DerivedCategories.format, text_model="small/1", text_dimensions=text_dimensions, names=list(names)
+    )
 
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     path = tmp_path / "categories.safetensors"
-    save_categories(path, 2 * CENTROIDS, _card("Candle", "Mug", "Clock"))
+    save_centroids(path, 2 * CENTROIDS, _card("Candle", "Mug", "Clock"))
     return path
 
 
@@ -43,14 +46,14 @@ def test_another_text_model_is_refused(path: Path) -> None:
 
 @pytest.mark.parametrize("names", [("Mug", "Mug", "Clock"), ("", "Mug", "Clock"), ("A > B", "Mug", "Clock")])
 def test_names_that_make_no_paths_are_refused(tmp_path: Path, names: tuple[str, ...]) -> None:
-    save_categories(tmp_path / "bad.safetensors", CENTROIDS, _card(*names))
+    save_centroids(tmp_path / "bad.safetensors", CENTROIDS, _card(*names))
     with pytest.raises(EncoderError, match="names must be unique"):
         DerivedCategories.load(tmp_path / "bad.safetensors", "small/1")
 
 
 @pytest.mark.parametrize("card", [_card("Mug", "Clock"), _card("A", "B", "C", text_dimensions=4)])
-def test_wrong_shapes_are_refused(tmp_path: Path, card: CategoriesCard) -> None:
-    save_categories(tmp_path / "bad.safetensors", CENTROIDS, card)
+def test_wrong_shapes_are_refused(tmp_path: Path, card: CentroidsCard) -> None:
+    save_centroids(tmp_path / "bad.safetensors", CENTROIDS, card)
     with pytest.raises(EncoderError, match="holds"):
         DerivedCategories.load(tmp_path / "bad.safetensors", "small/1")
 
@@ -60,7 +63,7 @@ def test_paths_are_joined_as_in_the_graph() -> None:
 
 
 def test_the_shipped_categories_say_where_they_come_from() -> None:
-    card = read_card(SHIPPED_CATEGORIES, CategoriesCard)
+    card = read_card(SHIPPED_CATEGORIES, CentroidsCard)
     assert card.licence == "CC BY 4.0"
     assert "UCI" in card.attribution
     assert len(set(card.names)) == 60

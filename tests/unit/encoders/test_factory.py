@@ -5,8 +5,8 @@ import pytest
 
 from encoders.base import ITEM_DIMENSIONS, EncoderError
 from encoders.card import read_card
-from encoders.categories import FORMAT as CATEGORIES_FORMAT
-from encoders.categories import CategoriesCard, save_categories
+from encoders.categories import DerivedCategories
+from encoders.centroids import CentroidsCard, save_centroids
 from encoders.factory import (
     SHIPPED_PROJECTION,
     load_categories,
@@ -92,10 +92,13 @@ def test_two_projections_are_one_too_many(tmp_path: Path) -> None:
 def test_categories_are_derived_only_when_asked_for(tmp_path: Path) -> None:
     assert load_categories(EncoderSettings(), HASHING) is None
     path = tmp_path / "categories.safetensors"
-    card = CategoriesCard(
-        format=CATEGORIES_FORMAT, text_model=HASHING.model, text_dimensions=ITEM_DIMENSIONS, names=["Mug", "Clock"]
+    card = CentroidsCard(
+        format=DerivedCategories.format,
+        text_model=HASHING.model,
+        text_dimensions=ITEM_DIMENSIONS,
+        names=["Mug", "Clock"],
     )
-    save_categories(path, HASHING.encode(["mug", "clock"]), card)
+    save_centroids(path, HASHING.encode(["mug", "clock"]), card)
     categories = load_categories(EncoderSettings(categories_file=path), HASHING)
     assert categories is not None
     assert categories.assign(HASHING.encode(["red mug", "alarm clock"])) == ["Derived > Mug", "Derived > Clock"]

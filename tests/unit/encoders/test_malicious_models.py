@@ -15,14 +15,15 @@ import pytest
 
 from encoders.base import KIND_CODES, EncoderError
 from encoders.card import Card, card_path, write_weights
-from encoders.categories import FORMAT as CATEGORIES_FORMAT
-from encoders.categories import CategoriesCard
+from encoders.categories import DerivedCategories
+from encoders.centroids import CentroidsCard
 from encoders.deltas import FORMAT as DELTAS_FORMAT
 from encoders.deltas import DeltasCard, ItemDeltas
-from encoders.factory import load_categories, load_projection, load_text_encoder, load_user
+from encoders.factory import load_categories, load_micro_topics, load_projection, load_text_encoder, load_user
 from encoders.hashing import HashingTextEncoder
 from encoders.heads import FORMAT as HEADS_FORMAT
 from encoders.heads import Heads, HeadsCard
+from encoders.micro_topics import MicroTopics
 from encoders.projection import FORMAT as PROJECTION_FORMAT
 from encoders.projection import ProjectionCard
 from encoders.settings import EncoderSettings, TextEncoderName
@@ -189,9 +190,15 @@ LOADED: dict[str, tuple[Card, Callable[[Path], object]]] = {
         ProjectionCard(format=PROJECTION_FORMAT, text_model=HASHING.model, text_dimensions=HASHING.dimensions),
         lambda file: load_projection(HASHING, file),
     ),
+    "micro-topics": (
+        CentroidsCard(
+            format=MicroTopics.format, text_model=HASHING.model, text_dimensions=HASHING.dimensions, names=["A"]
+        ),
+        lambda file: load_micro_topics(EncoderSettings(text=TextEncoderName.HASHING, micro_topics_file=file), HASHING),
+    ),
     "categories": (
-        CategoriesCard(
-            format=CATEGORIES_FORMAT, text_model=HASHING.model, text_dimensions=HASHING.dimensions, names=["A"]
+        CentroidsCard(
+            format=DerivedCategories.format, text_model=HASHING.model, text_dimensions=HASHING.dimensions, names=["A"]
         ),
         lambda file: load_categories(EncoderSettings(text=TextEncoderName.HASHING, categories_file=file), HASHING),
     ),

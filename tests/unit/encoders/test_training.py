@@ -9,7 +9,8 @@ from encoders.base import ITEM_DIMENSIONS, EncoderError
 from encoders.hashing import HashingTextEncoder
 from encoders.projection import normalise
 from encoders.training.catalogue import CatalogueItem, read_catalogue
-from encoders.training.categories import FormerCategories, TrainedCategories, train_categories
+from encoders.training.categories import train_categories
+from encoders.training.clusters import FormerCentroids, TrainedCentroids
 from encoders.training.names import name_clusters, nouns
 from encoders.training.projection import fit_projection
 from stream.demo.sample import load_sample
@@ -51,7 +52,7 @@ def test_the_same_seed_gives_the_same_categories() -> None:
 
 def test_categories_grown_on_themselves_are_themselves() -> None:
     first = train_categories(TITLES, TITLES, ENCODE, clusters=5, seed=1)
-    former = FormerCategories(first.names, first.centroids)
+    former = FormerCentroids(first.names, first.centroids)
     again = train_categories(TITLES, TITLES, ENCODE, clusters=2, seed=9, former=former)
     assert again.names == first.names
     assert again.metrics["kept"] == 1.0
@@ -62,7 +63,7 @@ def test_a_category_that_became_another_thing_is_renamed_and_the_others_are_not(
     necklaces = [title for title in TITLES if "necklace" in title]
     clocks = dict(zip(necklaces, [f"{look} wall clock" for look in LOOKS] * 4, strict=True))
     changed = [clocks.get(title, title) for title in TITLES]
-    former = FormerCategories(first.names, first.centroids)
+    former = FormerCentroids(first.names, first.centroids)
     grown = train_categories(changed, changed, ENCODE, clusters=3, seed=0, former=former)
     same = [new for old, new in zip(first.names, grown.names, strict=True) if old == new]
     assert "Lantern" in same
@@ -75,10 +76,10 @@ def test_a_grown_catalogue_leaves_most_items_where_they_were() -> None:
     titles = [item.title for item in load_sample().items.values()][:900]
     some = [title for place, title in enumerate(titles) if place % 8]
     first = train_categories(some, some, ENCODE, clusters=30, seed=0)
-    former = FormerCategories(first.names, first.centroids)
+    former = FormerCentroids(first.names, first.centroids)
     vectors = ENCODE(some)
 
-    def same(other: TrainedCategories) -> float:
+    def same(other: TrainedCentroids) -> float:
         pairs = zip(
             (vectors @ first.centroids.T).argmax(axis=1), (vectors @ other.centroids.T).argmax(axis=1), strict=True
         )

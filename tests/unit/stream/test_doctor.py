@@ -360,9 +360,9 @@ def examined() -> Encoding:
 
 def test_everything_a_worker_loads_is_loaded(examined: Encoding) -> None:
     found = examined()
-    assert set(found) == {"device", "text model", "projection", "user model", "derived categories"}
+    assert set(found) == {"device", "text model", "projection", "user model", "derived categories", "micro-topics"}
     assert found["text model"].verdict == Verdict.WARNING
-    assert [f.verdict for name, f in found.items() if name != "text model"] == [Verdict.OK] * 4
+    assert [f.verdict for name, f in found.items() if name != "text model"] == [Verdict.OK] * 5
     assert found["device"].message.startswith("cpu, ")
 
 
@@ -375,7 +375,8 @@ def test_a_missing_text_model_is_named(examined: Encoding, tmp_path: Path) -> No
 def test_one_broken_file_does_not_hide_the_other(examined: Encoding, tmp_path: Path) -> None:
     broken = tmp_path / "categories.safetensors"
     broken.write_bytes(b"not tensors")
-    found = examined(categories_file=broken, user_model_dir=tmp_path)
+    found = examined(categories_file=broken, micro_topics_file=broken, user_model_dir=tmp_path)
+    assert found["micro-topics"].verdict == Verdict.FAILED
     assert found["derived categories"].verdict == Verdict.FAILED
     assert found["user model"].verdict == Verdict.FAILED
     assert str(broken.with_suffix("")) in found["derived categories"].message

@@ -18,7 +18,7 @@ from stream.commands.show import app
 from stream.embedded import EmbeddedBroker
 from stream.pseudonyms import Pseudonyms
 from stream.published import read_published
-from stream.recommendations import CrossSellItem, Position, Reason, Recommendation, encode, rfc3339
+from stream.recommendations import CrossSellItem, MicroTopic, Position, Reason, Recommendation, encode, rfc3339
 from stream.sender import ServerAway, TopicMissing
 from stream.settings import KafkaSettings, Settings
 from stream.views import category as category_views
@@ -44,6 +44,7 @@ def lists(version: int, item_id: str = "candle", user_id: str = USER) -> Recomme
         cross_sell=(CrossSellItem(item_id, "Home > Candles", 0.83, (because,)),),
         up_sell=(),
         ranker="linear-0a1b2c3d",
+        micro_topics=(MicroTopic("Coffee Mug", 0.625, "mug", "Mug"),),
     )
 
 
@@ -116,6 +117,9 @@ def test_a_user_with_the_lists_last_published(store: MemoryGraphStore, broker: S
     assert [row["taken_back"] for row in page["history"]] == [False, True, False]
     assert page["published"]["version"] == NOW + 2
     assert page["published"]["cross_sell"][0]["item_id"] == "candle"
+    assert page["published"]["micro_topics"] == [
+        {"name": "Coffee Mug", "share": 0.625, "item_id": "mug", "title": "Mug"}
+    ]
     assert page["viewed_items"] == {"mug": 1, "lamp": 1}
 
 
@@ -129,6 +133,8 @@ def test_text_says_why_in_words(store: MemoryGraphStore, broker: Settings) -> No
     assert "████████████████████" in result.stdout
     assert "latest 1 of 3 kept" in result.stdout
     assert "Up-sell" in result.stdout
+    assert "Coffee Mug" in result.stdout
+    assert "62.5%" in result.stdout
 
 
 def test_the_graph_alone_needs_no_broker(store: MemoryGraphStore) -> None:

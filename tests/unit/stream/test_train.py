@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 from encoders.categories import DerivedCategories
 from encoders.factory import load_projection, load_user
 from encoders.hashing import HashingTextEncoder
+from encoders.micro_topics import MicroTopics
 from encoders.settings import EncoderSettings
 from stream.commands.train import app
 
@@ -48,6 +49,39 @@ def test_categories_are_made_written_and_usable(items: Path, tmp_path: Path) -> 
     assert "--clusters 4 --seed 0" in card["command"]
 
 
+def test_micro_topics_are_made_written_usable_and_grown_on(items: Path, tmp_path: Path) -> None:
+    out, grown = tmp_path / "made.safetensors", tmp_path / "grown.safetensors"
+    options = ["--items", str(items), "--seed", "3", "--json"]
+    result = runner.invoke(app, ["micro-topics", *options, "--out", str(out), "--clusters", "8"])
+    assert result.exit_code == 0, result.output
+    report = json.loads(result.stdout.splitlines()[-1])
+    assert len(report["micro_topics"]) == 8
+    assert sum(report["micro_topics"].values()) == report["metrics"]["items"] == 180
+    encoder = HashingTextEncoder()
+    topics = MicroTopics.load(out, encoder.model)
+    assert topics.assign(encoder.encode(["red coffee mug"]))[0] in report["micro_topics"]
+    assert "interestream train micro-topics --items items.csv --clusters 8 --seed 3" in Path(report["card"]).read_text()
+
+    former = ["--former", str(out), "--clusters", "2"]  # never fewer than there were
+    again = runner.invoke(app, ["micro-topics", *options, "--out", str(grown), *former])
+    assert again.exit_code == 0, again.output
+    then = json.loads(again.stdout.splitlines()[-1])
+    assert then["micro_topics"] == report["micro_topics"]
+    assert then["metrics"]["kept"] == 1.0
+    assert "--former made.safetensors" in Path(then["card"]).read_text()
+
+
+def test_former_micro_topics_are_no_categories(items: Path, tmp_path: Path) -> None:
+    made = tmp_path / "made.safetensors"
+    assert (
+        runner.invoke(app, ["categories", "--items", str(items), "--out", str(made), "--clusters", "4"]).exit_code == 0
+    )
+    options = ["--items", str(items), "--out", str(tmp_path / "out.safetensors"), "--former", str(made)]
+    result = runner.invoke(app, ["micro-topics", *options])
+    assert result.exit_code == 2
+    assert "--former" in result.stderr
+
+
 def test_a_projection_is_fitted_written_and_usable(items: Path, tmp_path: Path) -> None:
     out = tmp_path / "fitted.safetensors"
     items.write_text("title\n" + "\n".join(f"thing{number} part{number * 7}" for number in range(300)))
@@ -65,9 +99,9 @@ def test_a_person_reads_the_names(items: Path, tmp_path: Path) -> None:
     assert "4 categories for hashing/" in result.stdout
 
 
-@pytest.mark.parametrize("command", ["categories", "projection"])
+@pytest.mark.parametrize("command", ["categories", "micro-topics", "projection"])
 def test_what_does_not_allow_it_fails_with_one(command: str, tmp_path: Path) -> None:
-    (tmp_path / "items.csv").write_text("title\nmug\nclock\n")
+    (tmp_path / "items.csv").write_text("title\nmug\nmug\n")
     options = ["--items", str(tmp_path / "items.csv"), "--out", str(tmp_path / "out.safetensors")]
     result = runner.invoke(app, [command, *options])
     assert result.exit_code == 1
@@ -75,7 +109,7 @@ def test_what_does_not_allow_it_fails_with_one(command: str, tmp_path: Path) -> 
     assert not (tmp_path / "out.safetensors").exists()
 
 
-@pytest.mark.parametrize("command", ["categories", "projection"])
+@pytest.mark.parametrize("command", ["categories", "micro-topics", "projection"])
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
