@@ -73,8 +73,8 @@ def relation_split(knowledge: Knowledge, relation: Relation) -> Split:
 def cross_category_split(log: Log, catalogue: Catalogue, seed: int = 0) -> Split:
     """Return what a part of the users, whom the knowledge leaves out, took together in other top categories.
 
-    What relations are judged by is not learned from relations, but the question is the same: of every item once, however
-    rare, what goes with it, in either order. Users and not times are left out: relations are of no time.
+    What relations are judged by is not learned from relations, but the question is the same: of every item, however
+    rare, and once, what goes with it, in either order. Users and not times are left out: relations are of no time.
     """
     left_out = log.users % PARTS == 0
     knowledge = Knowledge(log.select(~left_out), catalogue, int(log.times.max(initial=0)))
