@@ -72,7 +72,7 @@ class Contest:
         learned: tuple[tuple[Split, ...], Ranker] | None = None
         for test in tests:
             start = time.perf_counter()
-            if learned is None or learned[0] is not test.earlier:
+            if learned is None or not _same(learned[0], test.earlier):
                 learned = test.earlier, self.learn(test.name, test.earlier)
             ranker = learned[1]
             split = test.split
@@ -108,6 +108,10 @@ class Contest:
             if lists:
                 found[baseline.name] = judge.figures(np.concatenate(lists), time.perf_counter() - start)
         return found
+
+
+def _same(some: Sequence[Split], others: Sequence[Split]) -> bool:
+    return len(some) == len(others) and all(one is other for one, other in zip(some, others, strict=True))
 
 
 def judged(

@@ -14,7 +14,7 @@ from stream.evaluation.protocols.last_step import last_step_splits
 from stream.evaluation.protocols.next_basket import default_cut, next_basket_splits, only_new_items
 from stream.evaluation.protocols.session import session_splits
 from stream.evaluation.reading import RawEvents, build_catalogue, read_events, read_items
-from stream.evaluation.relations import COMPLEMENTS, cross_category_splits, read_relation, relation_split
+from stream.evaluation.relations import COMPLEMENTS, cross_category_split, read_relation, relation_split
 from stream.evaluation.shop import Sequence as Sequences
 from stream.evaluation.shop import build_log
 
@@ -105,10 +105,10 @@ def plan_relations(shop: Shop, folder: Path) -> Iterator[PlannedTest]:
     """Yield a test per relation that cross-sell is judged by. Raises CannotTest, EventFileError."""
     log = shop.log
     knowledge = Knowledge(log, shop.catalogue, int(log.times.max()))
-    earlier = list(cross_category_splits(list(islice(last_step_splits(log, shop.catalogue), EARLIER_TESTS))))
+    earlier = cross_category_split(log, shop.catalogue)
     for name in COMPLEMENTS:
         split = relation_split(knowledge, read_relation(folder, name, shop.catalogue))
-        yield _test(name, [split, *earlier])
+        yield _test(name, [split, earlier])
 
 
 def _test(name: str, splits: Sequence[Split]) -> PlannedTest:

@@ -7,21 +7,31 @@ nothing learns from them.
 """
 
 import gzip
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from stream.evaluation.cases import Candidates, Cases, Split
-from stream.evaluation.interactions import Catalogue, IntArray, Knowledge
+from stream.evaluation.interactions import Catalogue, IntArray, Knowledge, Log
+from stream.evaluation.ranker.sparse_rows import row_sums, without_diagonal
+from stream.evaluation.steps import steps_of
 from stream.event_files import EventFileError
 
 COMPLEMENTS = ("bought_together", "also_bought")
 SUBSTITUTES = "also_viewed"
 
 LOOK_AHEAD = 3
-"""How many steps behind an item its next item of another category may be, to be learned from."""
+"""At most so many steps lie between what a user took together, to be learned from."""
+
+MOST_PAIRS = 10
+"""So many of an item's pairs are learned from."""
+
+MOST_ITEMS = 6_000
+"""Pairs of at most so many items are learned from."""
+
+PARTS = 4
+"""The users of one part of so many are left out."""
 
 
 @dataclass(frozen=True)
@@ -57,34 +67,47 @@ def relation_split(knowledge: Knowledge, relation: Relation) -> Split:
     tops = knowledge.catalogue.top_categories
     source = np.repeat(np.arange(knowledge.n_items), np.diff(relation.offsets))
     other = (tops[source] >= 0) & (tops[relation.items] >= 0) & (tops[source] != tops[relation.items])
-    source, target = source[other], relation.items[other]
+    return _pair_split(knowledge, source[other], relation.items[other])
+
+
+def cross_category_split(log: Log, catalogue: Catalogue, seed: int = 0) -> Split:
+    """Return what a part of the users, whom the knowledge leaves out, took together in other top categories.
+
+    What relations are judged by is not learned from relations, but the question is the same: of every item, however
+    rare, and once, what goes with it, in either order. Users and not times are left out: relations are of no time.
+    """
+    left_out = log.users % PARTS == 0
+    knowledge = Knowledge(log.select(~left_out), catalogue, int(log.times.max(initial=0)))
+    split = _pair_split(knowledge, *remarkable_pairs(log.select(left_out), catalogue))
+    return replace(split, cases=split.cases.sample(MOST_ITEMS, seed))
+
+
+def remarkable_pairs(log: Log, catalogue: Catalogue) -> tuple[IntArray, IntArray]:
+    """Return (m,) items and (m,) items of other top categories that go with them, sorted by the first.
+
+    N times both were taken at most LOOK_AHEAD steps apart; E is how often they would be by chance. Of each item the
+    MOST_PAIRS highest (N - E) / sqrt(E) are kept, if above 0: common items go with everything (Smith & Linden, Two
+    decades of recommender systems at Amazon.com, IEEE Internet Computing 21(3), 2017).
+    """
+    steps, tops = steps_of(log, len(catalogue)), catalogue.top_categories
+    later = sum((steps.pairs_at(gap) for gap in range(1, LOOK_AHEAD + 1)), steps.pairs_at(0) / 2)
+    pairs = without_diagonal((later + later.T).tocsr()).tocoo()
+    source, target = pairs.row.astype(np.int64), pairs.col.astype(np.int64)
+    totals = row_sums(pairs.tocsr())
+    expected = totals[source] * totals[target] / max(totals.sum(), 1.0)
+    surprise = (pairs.data - expected) / np.sqrt(expected)
+    kept = (tops[source] >= 0) & (tops[target] >= 0) & (tops[source] != tops[target]) & (surprise > 0)
+    source, target, surprise = source[kept], target[kept], surprise[kept]
+    order = np.lexsort((target, -surprise, source))
+    source, target = source[order], target[order]
+    near = np.arange(len(source)) - np.searchsorted(source, source) < MOST_PAIRS
+    return source[near], target[near]
+
+
+def _pair_split(knowledge: Knowledge, source: IntArray, target: IntArray) -> Split:
+    """Return a case per item of ``source``, which is sorted; its targets are beside it in ``target``."""
     items, counts = np.unique(source, return_counts=True)
     return Split(knowledge, _single_item_cases(items, counts, target, knowledge.now), Candidates.OTHER_CATEGORIES)
-
-
-def cross_category_splits(splits: Sequence[Split]) -> Iterator[Split]:
-    """Yield, of earlier tests, what each user's items led to in other top categories, item by item.
-
-    What relations are judged by is not learned from relations: a case is one of the last items of a history, its
-    targets are those items of other top categories that its user took next.
-    """
-    for split in splits:
-        cases, tops = split.cases, split.knowledge.catalogue.top_categories
-        near = np.flatnonzero(cases.ages < LOOK_AHEAD)
-        rows = cases.rows[near]
-        n_targets = np.diff(cases.target_offsets)[rows]
-        source = np.repeat(cases.items[near], n_targets)
-        case = np.repeat(np.arange(len(near)), n_targets)
-        first = np.repeat(cases.target_offsets[rows] - np.r_[0, np.cumsum(n_targets)[:-1]], n_targets)
-        target = cases.targets[first + np.arange(len(first))]
-        other = (tops[source] >= 0) & (tops[target] >= 0) & (tops[source] != tops[target])
-        kept, counts = np.unique(case[other], return_counts=True)
-        if len(kept):
-            found = _single_item_cases(cases.items[near[kept]], counts, target[other], split.knowledge.now)
-            users = cases.users[rows[kept]]
-            yield Split(
-                split.knowledge, replace(found, users=users, clusters=users), Candidates.OTHER_CATEGORIES
-            )  # fmt: skip
 
 
 def _single_item_cases(items: IntArray, counts: IntArray, targets: IntArray, now: int) -> Cases:

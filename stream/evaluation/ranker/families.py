@@ -6,12 +6,20 @@ FAMILIES = {
     "taken together": ("same users", "same basket", "same basket of late"),
     "neighbours": ("neighbours", "like-minded users"),
     "own items": ("own", "own of late", "own and popular"),
-    "latent": ("EASE", "latent neighbours"),
+    "latent": ("EASE", "latent neighbours", "item vectors"),
     "trained encoder": ("trained encoder",),
-    "text": ("text", "transitions of similar text", "text of transitions"),
-    "brands and categories": (
-        *(f"{led} {label}" for led in ("same", "next") for label in ("brand", "category", "top category")),
+    "text": (
+        *("text", "transitions of similar text", "text of transitions"),
+        *("nearness of similar text", "text of nearness", "text vectors"),
     ),
+    "brands and categories": (
+        *(
+            f"{led} {label}"
+            for led in ("same", "next", "popular of next")
+            for label in ("brand", "category", "top category")
+        ),
+    ),
+    "popularity and age": ("popularity", "root of popularity"),
 }
 _BY_NAME = {name: family for family, names in FAMILIES.items() for name in names}
 _FORMS = ("log ", "absolute ", "relative ")

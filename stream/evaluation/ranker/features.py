@@ -53,11 +53,12 @@ class FeatureBuilder:
         counts = counts or PairCounts.of(knowledge.log, knowledge.n_items)
         self.knowledge = knowledge
         self._ingredients = build_ingredients(knowledge, counts, recipe)
-        self._labels = list(label_affinities(knowledge, counts, recipe.transitions))
+        self._labels = [] if recipe.elsewhere else list(label_affinities(knowledge, counts, recipe.transitions))
         self._item_values, self._item_names = item_features(knowledge)
         self._log_prices = log_prices(knowledge)
         self._popular = popular_items(knowledge, CANDIDATES)
         self._repeats = recipe.own is not None
+        self._elsewhere = recipe.elsewhere
 
     def table(self, cases: Cases, candidates: Candidates) -> Table:
         """Return the candidates of a block of cases with their features."""
@@ -79,13 +80,15 @@ class FeatureBuilder:
         for ingredient, dense, level in scored:
             score = dense[rows, items]
             columns[ingredient.name] = score / level[rows]
-            columns[f"log {ingredient.name}"] = np.log(columns[ingredient.name] + np.float32(LOG_FLOOR))
+            if not self._elsewhere:
+                columns[f"log {ingredient.name}"] = np.log(columns[ingredient.name] + np.float32(LOG_FLOOR))
             if ingredient.absolute:
                 columns[f"absolute {ingredient.name}"] = score
-        self._add_labels(columns, cases, rows, items)
-        for number, name in enumerate(self._item_names):
-            columns[f"item: {name}"] = self._item_values[items, number]
-        self._add_history(columns, cases, rows, items)
+        if not self._elsewhere:
+            self._add_labels(columns, cases, rows, items)
+            for number, name in enumerate(self._item_names):
+                columns[f"item: {name}"] = self._item_values[items, number]
+            self._add_history(columns, cases, rows, items)
         values = np.stack([column.astype(np.float32, copy=False) for column in columns.values()], axis=1)
         return Table(rows, items, values, tuple(columns), parts)
 

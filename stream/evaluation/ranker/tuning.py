@@ -54,12 +54,13 @@ Parameters = TypeVar("Parameters", bound=msgspec.Struct)
 def tune(split: Split, seed: int, step: Callable[[], None] = lambda: None, rounds: int = 2) -> Recipe:
     """Return the recipe that ranks the targets of an earlier split best, one ingredient after the other.
 
-    step: called for every setting that was tried.
+    step: called for every setting that was tried. The ingredients of other top categories have nothing to be tuned.
     """
+    if split.candidates is Candidates.OTHER_CATEGORIES:
+        return Recipe(seed=seed, elsewhere=True)
     knowledge = split.knowledge
     counts = PairCounts.of(knowledge.log, knowledge.n_items)
     baskets = has_baskets(knowledge.log)
-    elsewhere = split.candidates is Candidates.OTHER_CATEGORIES
     slow = replace(split, cases=split.cases.sample(SLOW_CASES, seed))
     usual = slow if baskets else replace(split, cases=split.cases.sample(CASES, seed))
 
@@ -70,7 +71,7 @@ def tune(split: Split, seed: int, step: Callable[[], None] = lambda: None, round
     repeats = split.candidates is Candidates.ALL and knowledge.repeat_share >= REPEATS_FROM
     grid = TRANSITIONS | {"repeats": (False, True)} if repeats else TRANSITIONS
     found = search(transitions, TransitionRecipe(repeats=repeats), grid, rounds)
-    recipe = Recipe(transitions=found, baskets=baskets, seed=seed, elsewhere=elsewhere)
+    recipe = Recipe(transitions=found, baskets=baskets, seed=seed)
     if repeats:
         own = search(lambda tried: quality(_Own(split, tried), usual), OwnRecipe(), OWN, rounds)
         recipe = msgspec.structs.replace(recipe, own=own)
@@ -81,8 +82,7 @@ def tune(split: Split, seed: int, step: Callable[[], None] = lambda: None, round
         )  # fmt: skip
         recipe = msgspec.structs.replace(recipe, neighbours=neighbours)
     if knowledge.catalogue.has_text:
-        apart = knowledge.catalogue.top_categories if elsewhere else None
-        alike = text_neighbours(text.tfidf_vectors(knowledge.catalogue), apart)
+        alike = text_neighbours(text.tfidf_vectors(knowledge.catalogue))
         decay = max(TEXT_DECAYS, key=lambda tried: quality(MatrixScorer(alike, tried, 20, once=True), usual))
         recipe = msgspec.structs.replace(recipe, text_decay=decay)
     return recipe

@@ -2,6 +2,7 @@
 
 from stream.evaluation.interactions import Knowledge
 from stream.evaluation.pairs import PairCounts
+from stream.evaluation.ranker.ingredients.elsewhere import elsewhere_ingredients
 from stream.evaluation.ranker.ingredients.ingredient import Ingredient
 from stream.evaluation.ranker.ingredients.latent import latent_ingredients
 from stream.evaluation.ranker.ingredients.neighbours import neighbour_ingredients
@@ -15,6 +16,8 @@ from stream.evaluation.ranker.recipe import Recipe
 
 def build_ingredients(knowledge: Knowledge, counts: PairCounts, recipe: Recipe) -> list[Ingredient]:
     """Return the ingredients that this shop's data allows."""
+    if recipe.elsewhere:
+        return list(elsewhere_ingredients(knowledge, counts))
     return [
         *sequence_ingredients(counts, recipe.transitions),
         *together_ingredients(knowledge, recipe),

@@ -7,7 +7,7 @@ from scipy import sparse
 from scipy.sparse.linalg import svds
 
 from stream.evaluation.baselines import ease
-from stream.evaluation.interactions import FloatArray, Knowledge
+from stream.evaluation.interactions import DoubleArray, FloatArray, Knowledge
 from stream.evaluation.pairs import PairCounts
 from stream.evaluation.ranker.ingredients.ingredient import Ingredient, by_matrix
 from stream.evaluation.ranker.sparse_rows import column_sums, prune_rows, row_sums
@@ -38,7 +38,12 @@ def latent_ingredients(knowledge: Knowledge, counts: PairCounts) -> Iterator[Ing
 
 
 def latent_vectors(pairs: sparse.csr_matrix, dimensions: int = DIMENSIONS) -> FloatArray:
-    """Return (n, d) unit vectors, or zeros: truncated SVD of positive pointwise mutual information.
+    """Return (n, d) float32 unit vectors, or zeros; see :func:`latent_factors`."""
+    return unit_rows(latent_factors(pairs, dimensions))
+
+
+def latent_factors(pairs: sparse.csr_matrix, dimensions: int) -> DoubleArray:
+    """Return (n, d): truncated SVD of positive pointwise mutual information, the longer the more is known of an item.
 
     Levy & Goldberg, Neural word embedding as implicit matrix factorization, NIPS 2014; contexts smoothed by 0.75 as in
     Levy, Goldberg & Dagan, TACL 3, 2015.
@@ -52,9 +57,14 @@ def latent_vectors(pairs: sparse.csr_matrix, dimensions: int = DIMENSIONS) -> Fl
     places = (entries.row[positive], entries.col[positive])
     matrix = sparse.csr_matrix((information[positive], places), pairs.shape)
     if matrix.nnz == 0:
-        return np.zeros((pairs.shape[0], dimensions), np.float32)
+        return np.zeros((pairs.shape[0], dimensions))
     left, values, _ = svds(matrix, dimensions, v0=np.ones(pairs.shape[0]))
-    vectors = left * np.sqrt(values)
+    factors: DoubleArray = left * np.sqrt(values)
+    return factors
+
+
+def unit_rows(vectors: DoubleArray | FloatArray) -> FloatArray:
+    """Return the vectors (n, d) with length 1, float32; zeros stay zeros."""
     unit: FloatArray = (vectors / (np.linalg.norm(vectors, axis=1, keepdims=True) + 1e-9)).astype(np.float32)
     return unit
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from scipy import sparse
 
 from stream.evaluation.baselines import text
-from stream.evaluation.interactions import IntArray, Knowledge
+from stream.evaluation.interactions import Knowledge
 from stream.evaluation.pairs import PairCounts
 from stream.evaluation.ranker.ingredients.ingredient import FAN_OUT, HOP_FAN_OUT, Ingredient, by_matrix
 from stream.evaluation.ranker.recipe import Recipe
@@ -22,10 +22,8 @@ def text_ingredients(knowledge: Knowledge, counts: PairCounts, recipe: Recipe) -
     """Yield similar texts, where similar texts lead, and what reads like where the history leads."""
     if not knowledge.catalogue.has_text:
         return
-    vectors = text.tfidf_vectors(knowledge.catalogue)
-    alike = text_neighbours(vectors)
-    elsewhere = text_neighbours(vectors, knowledge.catalogue.top_categories) if recipe.elsewhere else alike
-    yield by_matrix("text", elsewhere, recipe.text_decay, 20, once=True)
+    alike = text_neighbours(text.tfidf_vectors(knowledge.catalogue))
+    yield by_matrix("text", alike, recipe.text_decay, 20, once=True)
     nearest = normalise_rows(prune_rows(alike, NEAREST_TO_FOLLOW))
     whole = transition_matrix(counts, recipe.transitions)
     decay, length = recipe.transitions.decay, recipe.transitions.length
@@ -35,18 +33,12 @@ def text_ingredients(knowledge: Knowledge, counts: PairCounts, recipe: Recipe) -
     yield by_matrix("text of transitions", to_alike, decay, length)
 
 
-def text_neighbours(vectors: sparse.csr_matrix, apart: IntArray | None = None) -> sparse.csr_matrix:
-    """Return (n, n) float32: squared cosines of each item's nearest texts, itself left out.
-
-    apart: (n,) labels; where given, an item's neighbours are of other labels than its own. Most of the nearest of all
-    would be of the same.
-    """
+def text_neighbours(vectors: sparse.csr_matrix) -> sparse.csr_matrix:
+    """Return (n, n) float32: squared cosines of each item's nearest texts, itself left out."""
     parts = []
     for start in range(0, vectors.shape[0], _CHUNK):
         part = (vectors[start : start + _CHUNK] @ vectors.T).tocoo()
-        others = part.row + start != part.col
-        if apart is not None:
-            others = apart[part.row + start] != apart[part.col]
-        part = sparse.csr_matrix((part.data[others] ** 2, (part.row[others], part.col[others])), part.shape)
+        apart = part.row + start != part.col
+        part = sparse.csr_matrix((part.data[apart] ** 2, (part.row[apart], part.col[apart])), part.shape)
         parts.append(prune_rows(part, NEAREST))
     return sparse.vstack(parts).tocsr()

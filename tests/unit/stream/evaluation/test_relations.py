@@ -6,8 +6,13 @@ import pytest
 
 from stream.evaluation.cases import Candidates
 from stream.evaluation.interactions import Catalogue, Knowledge
-from stream.evaluation.protocols.last_step import last_step_splits
-from stream.evaluation.relations import cross_category_splits, read_relation, relation_split, share_of_related
+from stream.evaluation.relations import (
+    cross_category_split,
+    read_relation,
+    relation_split,
+    remarkable_pairs,
+    share_of_related,
+)
 from stream.event_files import EventFileError
 from tests.unit.stream.evaluation.small_shops import catalogue_of, log_of
 
@@ -38,12 +43,29 @@ def test_only_items_of_other_top_categories_are_asked_for(tmp_path: Path) -> Non
     assert split.candidates.banned(split.cases, SHOP).tolist() == [[True, True, False, False]]
 
 
-def test_what_is_learned_is_the_next_item_of_another_category() -> None:
-    log = log_of([0, 1, 3], [2, 3, 0], [0, 0, 1])
-    (first, *_) = cross_category_splits(list(last_step_splits(log, SHOP)))
-    pairs = list(zip(first.cases.items.tolist(), first.cases.targets.tolist(), strict=True))
-    assert sorted(pairs) == [(0, 3), (1, 3), (2, 0), (3, 0)]  # the third user stays in a category
-    assert sorted(first.knowledge.log.items) == [0, 0, 0, 1, 2, 3]  # and no target has been counted
+def test_what_is_learned_is_what_left_out_users_took_together_in_either_order() -> None:
+    log = log_of([0, 2], [0, 1], [1, 3], [2, 3], [3, 2])  # the first and the last are left out
+    split = cross_category_split(log, SHOP)
+    assert list(zip(split.cases.items.tolist(), split.cases.targets.tolist(), strict=True)) == [(0, 2), (2, 0)]
+    assert split.knowledge.log.items.tolist() == [0, 1, 1, 3, 2, 3]  # and what is asked for has not been counted
+    assert split.candidates is Candidates.OTHER_CATEGORIES
+
+
+def test_every_item_is_asked_once_with_its_most_remarkable_pairs() -> None:
+    titles = ("",) * 14
+    categories = (("Shop", "X"), *(("Shop", "Y"),) * 12, ("Shop", "X"))
+    shop = catalogue_of(*(f"i{code}" for code in range(14)), titles=titles, categories=categories)
+    together = [[0, code] for code in range(1, 13)]
+    with_common = [[13, 12]] * 50  # what goes with everything says least of the first item
+    source, target = remarkable_pairs(log_of(*together, *with_common), shop)
+    assert np.bincount(source)[0] == 10
+    assert set(target[source == 0]) < set(range(1, 12))
+
+
+def test_pairs_further_apart_than_the_look_ahead_are_not_together() -> None:
+    source, target = remarkable_pairs(log_of([0, 1, 1, 1, 2]), SHOP)
+    assert (0, 2) not in zip(source.tolist(), target.tolist(), strict=True)
+    assert (1, 2) in zip(source.tolist(), target.tolist(), strict=True)
 
 
 def test_share_of_related(tmp_path: Path) -> None:
