@@ -19,10 +19,12 @@ from stream.agents.association import AssociationAgent
 from stream.agents.catalogue import CatalogueAgent
 from stream.agents.intake import IntakeAgent
 from stream.agents.interest import InterestAgent
-from stream.batchpath import BatchApp, BatchHandler, arm_exit
+from stream.batch_handler import BatchHandler
+from stream.batchpath import BatchApp
 from stream.encoding import Encoders, load_encoders
 from stream.health import Health, HealthServer
 from stream.knowledge import Knowledge
+from stream.last_resort import arm_exit
 from stream.ledgered import LedgeredAgent
 from stream.membership import InstanceLock, default_state_dir
 from stream.metrics import Metrics

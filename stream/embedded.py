@@ -16,7 +16,7 @@ from typing import Any, Self
 from confluent_kafka import Producer
 from faust.transport.drivers import aiokafka as driver
 
-from stream.batchpath import BatchConsumer
+from stream.batch_consumer import BatchConsumer
 from stream.preflight import TopicFacts
 from stream.topics import TopicSettings
 

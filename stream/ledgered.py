@@ -27,7 +27,7 @@ from graph.store import (
     Unavailable,
 )
 from stream.absence import Absence
-from stream.batchpath import Records
+from stream.intray import Records
 from stream.metrics import Metrics
 from stream.publisher import Outgoing, Publishes
 from stream.settings import Settings

@@ -17,7 +17,7 @@ from stream.agents.association import AssociationAgent
 from stream.agents.catalogue import CatalogueAgent
 from stream.agents.intake import IntakeAgent
 from stream.agents.interest import InterestAgent
-from stream.batchpath import BatchHandler
+from stream.batch_handler import BatchHandler
 from stream.encoding import Encoders
 from stream.knowledge import Knowledge
 from stream.metrics import Metrics

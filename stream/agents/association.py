@@ -24,8 +24,8 @@ from graph.failpoints import failpoint
 from graph.model import AssociationEdge, Family, Level
 from graph.transitions import Delta
 from stream.agents.association_edges import EdgeLedger
-from stream.batchpath import Records
 from stream.bundles import decode_deltas
+from stream.intray import Records
 from stream.knowledge import Knowledge, encode_successors
 from stream.ledgered import LedgeredAgent, Outbox, decode_outbox
 from stream.partitioning import partition_of

@@ -21,10 +21,10 @@ from encoders.items import item_text, text_hash
 from encoders.micro_topics import MicroTopics
 from graph.failpoints import failpoint
 from graph.model import ItemRow
-from stream.batchpath import Records
 from stream.bundles import FORMAT, ItemRecord, encode
 from stream.catalogue import Removal, decode_row
 from stream.deadletter import dead_letter, parse_dead_letter
+from stream.intray import Records
 from stream.item_news import ItemNews
 from stream.knowledge import Knowledge
 from stream.ledgered import LedgeredAgent, Outbox, decode_outbox

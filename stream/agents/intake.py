@@ -14,9 +14,9 @@ from aiokafka import ConsumerRecord
 
 from graph.failpoints import failpoint
 from graph.model import Interaction
-from stream.batchpath import Records
 from stream.bundles import FORMAT, Bundle, Entry, encode
 from stream.deadletter import dead_letter, parse_dead_letter
+from stream.intray import Records
 from stream.ledgered import say_lost
 from stream.metrics import Metrics
 from stream.partitioning import partition_of

@@ -10,9 +10,9 @@ from graph.store import LedgerCommit, MissingNodes, UserWrite
 from graph.transitions import Delta
 from stream.agents.isolation import Isolation, Originals
 from stream.agents.waiting import WaitingUsers
-from stream.batchpath import Records
 from stream.bundles import FORMAT, Bundle, decode_bundle, delta_messages, encode
 from stream.deadletter import parse_dead_letter
+from stream.intray import Records
 from stream.ledgered import LedgeredAgent, Outbox, decode_outbox
 from stream.microbatch import Advanced, Part, Parts, Progress, advance_users, micro_batches, users_of
 from stream.partitioning import partition_of

@@ -11,9 +11,10 @@ from encoders.base import EncoderError
 from graph.failpoints import BadFailpoint, arm
 from graph.store import Refused, Unavailable
 from stream.app import Role, build_parts, build_worker
-from stream.batchpath import LedgerPastLogEnd, set_last_resort
+from stream.batch_consumer import LedgerPastLogEnd
 from stream.bundles import NewerFormat
 from stream.commands.console import ExitCode, fail, read_settings
+from stream.last_resort import set_last_resort
 from stream.logs import configure_logging
 from stream.preflight import ServerAway, wait_for_topics
 from stream.publisher import BrokerUnavailable

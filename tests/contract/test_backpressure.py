@@ -5,8 +5,8 @@ from collections.abc import Mapping
 
 import pytest
 
-from stream.batchpath import BatchApp, Records
-from stream.intray import Intray
+from stream.batchpath import BatchApp
+from stream.intray import Intray, Records
 from stream.settings import Settings, WorkerSettings
 from tests.contract.test_batchpath_contract import PARTITIONS, Recorder, broker, produce, settings
 

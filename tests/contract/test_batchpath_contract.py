@@ -1,6 +1,6 @@
 """The private ground of Faust 0.15.3 that the batch path stands on, and what it does there.
 
-Fails loudly when a release changes what stream/batchpath.py overrides. Runs on librdkafka's in-process broker.
+Fails loudly when a release changes what stream/batch_consumer.py overrides. Runs on librdkafka's in-process broker.
 """
 
 import asyncio
@@ -18,7 +18,9 @@ from faust.transport.consumer import Consumer as BaseConsumer
 from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread
 from faust.transport.drivers.aiokafka import Consumer as AiokafkaConsumer
 
-from stream.batchpath import BatchApp, Gap, LedgerPastLogEnd, Records
+from stream.batch_consumer import LedgerPastLogEnd
+from stream.batchpath import BatchApp, Gap
+from stream.intray import Records
 from stream.preflight import TopicsMadeAgain
 from stream.settings import KafkaSettings, Settings, WorkerSettings
 
@@ -138,11 +140,11 @@ def test_pinned_versions() -> None:
         (BaseConsumer, "_drain_messages", ["self", "fetcher"]),
         (BaseConsumer, "_filter_tps_with_pending_acks", ["self", "topics"]),
         (BaseConsumer, "_new_offset", ["self", "tp"]),
-        (BaseConsumer, "_get_active_partitions", ["self"]),
         (BaseConsumer, "wait_empty", ["self"]),
         (BaseConsumer, "commit_and_end_transactions", ["self"]),
         (BaseConsumer, "on_partitions_assigned", ["self", "assigned", "generation_id"]),
-        (AiokafkaConsumer, "seek_to_committed", ["self"]),
+        (BaseConsumer, "perform_seek", ["self"]),
+        (BaseConsumer, "on_partitions_revoked", ["self", "revoked"]),
         (AiokafkaConsumer, "seek_wait", ["self", "partitions"]),
         (AiokafkaConsumer, "earliest_offsets", ["self", "partitions"]),
         (AiokafkaConsumer, "highwaters", ["self", "partitions"]),
@@ -204,7 +206,7 @@ async def test_a_ledger_beyond_the_log_refuses(
     broker: str, settings: Settings, monkeypatch: pytest.MonkeyPatch, made_again: bool, reason: type[Exception]
 ) -> None:
     crashed = asyncio.Event()
-    monkeypatch.setattr("stream.batchpath.arm_exit", crashed.set)
+    monkeypatch.setattr("stream.batch_consumer.arm_exit", crashed.set)
     produce(broker, 5)
     handler = Recorder(starts={0: 6})
     app = await started(handler, settings, made_again)

@@ -10,7 +10,7 @@ from aiokafka import ConsumerRecord
 from graph.memory_store import MemoryGraphStore
 from graph.store import Fenced, StaleLedger
 from stream.agents.catalogue import CatalogueAgent
-from stream.batchpath import Records
+from stream.intray import Records
 from stream.ledgered import (
     LedgeredAgent,
     Outbox,

@@ -6,7 +6,7 @@ import pytest
 
 from graph.memory_store import MemoryGraphStore
 from graph.store import LedgerCommit, Unavailable, UserWrite
-from stream.batchpath import Records
+from stream.intray import Records
 from stream.ledgered import LedgeredAgent, Outbox, decode_outbox
 from stream.metrics import Metrics
 from stream.publisher import Outgoing
