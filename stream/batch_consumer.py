@@ -10,6 +10,7 @@ import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from aiokafka.errors import KafkaConnectionError, KafkaTimeoutError
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
@@ -27,6 +28,7 @@ __all__ = ["BatchConsumer", "LedgerPastLogEnd", "StoodStill"]
 _TICK_SECONDS = 0.2
 _FULL_SECONDS = 0.005
 _WATCH_SECONDS = 1.0
+_RETRY_SECONDS = 0.5
 
 
 class LedgerPastLogEnd(Refused):
@@ -125,12 +127,12 @@ class BatchConsumer(driver.Consumer):
             self._asking = True
             try:
                 await self.app.handler.assigned(partitions)
-                self.app.assigned_once = True
                 wanted = await self.app.handler.positions(partitions) if partitions else {}
             finally:
                 self._asking = False
             if partitions:
-                await self._seek_and_open(epoch, wanted)
+                await self._seek_patiently(epoch, wanted)
+            self.app.assigned_once = True
         except asyncio.CancelledError:
             if epoch != self.epoch or self.app.should_stop:
                 raise
@@ -138,6 +140,20 @@ class BatchConsumer(driver.Consumer):
         except Exception as error:  # noqa: BLE001 - raised here, nobody would hear of it
             if epoch == self.epoch:
                 await self._give_up(error)
+
+    async def _seek_patiently(self, epoch: int, wanted: Mapping[int, int] | None) -> None:
+        """Seek again while the broker is away, up to worker.patience_seconds."""
+        deadline = time.monotonic() + self.app.patience_seconds
+        while True:
+            try:
+                await self._seek_and_open(epoch, wanted)
+            except (KafkaTimeoutError, KafkaConnectionError, TimeoutError):
+                if time.monotonic() > deadline:
+                    raise
+                self.still_seconds = 0.0
+                await asyncio.sleep(_RETRY_SECONDS)
+            else:
+                return
 
     async def _seek_and_open(self, epoch: int, wanted: Mapping[int, int] | None) -> None:
         """Seek to the ledger; the group's committed offset is a hint that may be ahead of the truth."""
@@ -157,9 +173,10 @@ class BatchConsumer(driver.Consumer):
     async def _group_positions(self) -> Mapping[TP, int]:
         """Return the group's offsets, or the log's start where it has none of this topic."""
         thread, assigned = self._thread, self._assigned
-        committed = await thread.call_thread(
-            committed_of_topic, thread._ensure_consumer(), list(assigned), self.app.topic_id
-        )
+        async with asyncio.timeout(self.app.conf.broker_request_timeout):  # it would ask for ever
+            committed = await thread.call_thread(
+                committed_of_topic, thread._ensure_consumer(), list(assigned), self.app.topic_id
+            )
         starts = await self.earliest_offsets(*assigned)
         positions: dict[TP, int] = {}
         for tp in assigned:

@@ -74,6 +74,7 @@ class BatchApp(faust.App):
         )
         self.role = role
         self.assigned_once = False
+        self.patience_seconds = settings.worker.patience_seconds
         self.most_still_seconds = _MOST_STILL_SECONDS
         self.handler = handler
         self.topic_id = topic_id

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
+from aiokafka.errors import KafkaTimeoutError
 
 from stream import batch_consumer
 from stream.batch_consumer import StoodStill
@@ -141,6 +142,44 @@ async def test_partitions_are_taken_over_though_fausts_recovery_is_dead(broker: 
         produce(broker, 10)
         await handler.until(10 * PARTITIONS)
         assert handler.got == all_of(10)
+    finally:
+        await app.stop()
+
+
+@pytest.mark.parametrize("patient", [True, False])
+async def test_a_seek_waits_for_the_broker_as_long_as_patience_lasts(
+    broker: str, settings: Settings, monkeypatch: pytest.MonkeyPatch, patient: bool
+) -> None:
+    armed = asyncio.Event()
+    monkeypatch.setattr("stream.batch_consumer.arm_exit", armed.set)
+    monkeypatch.setattr(batch_consumer, "_RETRY_SECONDS", 0.01)
+    handler = Holding()
+    app = await started(handler, settings)
+    consumer, asked = app.consumer, 0
+    earliest = consumer.earliest_offsets
+
+    async def away(*partitions: Any) -> Any:
+        nonlocal asked
+        asked += 1
+        if asked <= 3:
+            raise KafkaTimeoutError("nobody answers")
+        return await earliest(*partitions)
+
+    try:
+        await ticked(handler)
+        monkeypatch.setattr(consumer, "earliest_offsets", away)
+        if not patient:
+            app.patience_seconds = 0.0
+        await rebalanced(app)
+        if patient:
+            produce(broker, 10)
+            await handler.until(10 * PARTITIONS)
+            assert handler.got == all_of(10)
+            assert asked == 4
+        else:
+            await soon(armed)
+            assert type(app.crash_reason) is KafkaTimeoutError
+            assert asked <= 3
     finally:
         await app.stop()
 
