@@ -7,8 +7,11 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from confluent_kafka import ConsumerGroupState
+from confluent_kafka.admin import AdminClient
 
 from graph.store import GraphStore
+from stream.kafka_config import confluent_config
 from stream.settings import FAILPOINTS_VARIABLE, Settings
 from tests.integration.deliveries import produce_placed
 from tests.integration.shop import answers, make_shop
@@ -36,6 +39,16 @@ def slow(seconds: float) -> dict[str, str]:
 def lines(worker: Worker) -> Counter[tuple[str, str]]:
     parsed = [json.loads(line) for line in worker.log.read_text().splitlines()]
     return Counter((line["event"], str(line.get("role", ""))) for line in parsed)
+
+
+def members(settings: Settings) -> set[str]:
+    """Return who has partitions in interest's group, by member id; nobody while it is rebalancing."""
+    group = f"{settings.kafka.group_prefix}-interest"
+    admin = AdminClient(confluent_config(settings))  # held: who is let go drops what was asked
+    found = admin.describe_consumer_groups([group], request_timeout=20)[group].result(timeout=30)
+    if found.state is not ConsumerGroupState.STABLE:
+        return set()
+    return {member.member_id for member in found.members if member.assignment.topic_partitions}
 
 
 def slow_and_rest(settings: Settings, folder: Path, seconds: float) -> list[Worker]:
@@ -80,12 +93,16 @@ async def test_a_worker_that_was_thrown_out_notices(
     wait_until(lambda: lines(workers[2])["starting", ""] > 0, 180, "the other to have loaded", workers)
     workers[2].process.send_signal(signal.SIGSTOP)
     assert not lines(workers[2])["claimed", "interest"]
+    alone = members(settings)
+    assert len(alone) == 1
     produce_placed(settings, shop.messages, 1)
     bundles = settings.topics.bundles
     wait_until(lambda: sum(end_offsets(settings, bundles).values()) > 0, 60, "bundles for the slow batch", workers)
     workers[2].process.send_signal(signal.SIGCONT)
-    wait_until(lambda: lines(workers[2])["claimed", "interest"] > 0, 120, "the other's partitions", workers)
+    wait_until(lambda: bool(members(settings) - alone), 120, "the group to have gone on without waiting", workers)
     assert not lines(workers[0])["batch", "interest"], "the slow one was through before the other joined"
+    # The claim may wait for the open transaction's locks.
+    wait_until(lambda: lines(workers[2])["claimed", "interest"] > 0, 120, "the other's partitions", workers)
     produce_catalogue(settings, shop)
     await drain(settings, store, workers)
     check_users(await all_users(store), answers(shop))
