@@ -157,54 +157,49 @@ class BatchConsumer(driver.Consumer):
 
     async def _seek_and_open(self, epoch: int, wanted: Mapping[int, int] | None) -> None:
         """Seek to the ledger; the group's committed offset is a hint that may be ahead of the truth."""
+        assigned = self._assigned
         async with self._fetching:
-            if wanted is None:
-                positions = await self._group_positions()
-            else:
-                positions = await self._ledger_positions(wanted)
-            await self.seek_wait(positions)  # not seek(): that one touches aiokafka from the wrong thread
+            earliest = await self.earliest_offsets(*assigned)
+            starts = {tp: earliest[tp] or 0 for tp in assigned}
+            expected = await (self._of_group(starts) if wanted is None else self._of_ledger(wanted))
+            # Not seek(): that one touches aiokafka from the wrong thread.
+            await self.seek_wait({tp: max(expected[tp], start) for tp, start in starts.items()})
             if epoch != self.epoch:
                 return
             self.app.expected.clear()
-            self._sought = frozenset(positions)
+            self._sought = assigned
+        for tp, start in starts.items():
+            if expected[tp] < start:
+                self.app.handler.started_late(tp.partition, expected[tp], start)
         self.still_seconds = 0.0
         self.resume_flow()
 
-    async def _group_positions(self) -> Mapping[TP, int]:
+    async def _of_group(self, starts: Mapping[TP, int]) -> Mapping[TP, int]:
         """Return the group's offsets, or the log's start where it has none of this topic."""
-        thread, assigned = self._thread, self._assigned
+        thread = self._thread
         async with asyncio.timeout(self.app.conf.broker_request_timeout):  # it would ask for ever
             committed = await thread.call_thread(
-                committed_of_topic, thread._ensure_consumer(), list(assigned), self.app.topic_id
+                committed_of_topic, thread._ensure_consumer(), list(starts), self.app.topic_id
             )
-        starts = await self.earliest_offsets(*assigned)
-        positions: dict[TP, int] = {}
-        for tp in assigned:
-            offset, start = committed.get(tp.partition), starts[tp] or 0
-            if offset is not None and offset < start:
-                self.app.handler.started_late(tp.partition, offset, start)
-            positions[tp] = max(offset or 0, start)
-        return positions
+        offsets = {tp: committed.get(tp.partition) for tp in starts}
+        return {tp: starts[tp] if offset is None else offset for tp, offset in offsets.items()}
 
-    async def _ledger_positions(self, wanted: Mapping[int, int]) -> Mapping[TP, int]:
+    async def _of_ledger(self, wanted: Mapping[int, int]) -> Mapping[TP, int]:
+        """Return the ledgers' offsets. Raises LedgerPastLogEnd and TopicsMadeAgain for those that the log has not."""
         failpoint("ledger_seek")
-        assigned = self._assigned
-        starts, ends = await self.earliest_offsets(*assigned), await self.highwaters(*assigned)
-        positions: dict[TP, int] = {}
-        for tp in assigned:
-            offset, start, end = wanted.get(tp.partition, -1), starts[tp] or 0, ends[tp] or 0
-            if offset > end:
-                if await asyncio.to_thread(self.app.made_again, tp.topic):
-                    raise TopicsMadeAgain(f"deleted and made again while we ran: {tp.topic}")
-                raise LedgerPastLogEnd(
-                    f"{tp.topic}/{tp.partition}: the graph has applied up to {offset}, the log ends at {end}: it "
-                    "was deleted and made again. Restore it, or stop all workers, give the internal topics new names "
-                    "and the graph an empty database, and replay the interactions from their beginning."
-                )
-            if offset < start and (offset >= 0 or start > 0):
-                self.app.handler.started_late(tp.partition, max(offset, 0), start)
-            positions[tp] = max(offset, start)
-        return positions
+        ends = await self.highwaters(*self._assigned)
+        expected = {tp: max(wanted.get(tp.partition, 0), 0) for tp in self._assigned}
+        for tp, offset in expected.items():
+            if offset <= (ends[tp] or 0):
+                continue
+            if await asyncio.to_thread(self.app.made_again, tp.topic):
+                raise TopicsMadeAgain(f"deleted and made again while we ran: {tp.topic}")
+            raise LedgerPastLogEnd(
+                f"{tp.topic}/{tp.partition}: the graph has applied up to {offset}, the log ends at {ends[tp]}: it was "
+                "deleted and made again. Restore it, or stop all workers, give the internal topics new names and the "
+                "graph an empty database, and replay the interactions from their beginning."
+            )
+        return expected
 
     # -- handing on -------------------------------------------------------------------------------------------------
 

@@ -184,6 +184,41 @@ async def test_a_seek_waits_for_the_broker_as_long_as_patience_lasts(
         await app.stop()
 
 
+async def test_what_retention_took_is_told_once_however_often_the_seek_is_tried(
+    broker: str, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is counted, too: said before the seek, it would be counted with every try."""
+    monkeypatch.setattr(batch_consumer, "_RETRY_SECONDS", 0.01)
+    handler = Holding()
+    app = await started(handler, settings)
+    consumer, tried, first_kept = app.consumer, 0, 4
+    seek_wait = consumer.seek_wait
+
+    async def kept(*partitions: Any) -> Any:
+        return dict.fromkeys(partitions, first_kept)
+
+    async def away(positions: Any) -> None:
+        nonlocal tried
+        tried += 1
+        if tried <= 3:
+            raise KafkaTimeoutError("nobody answers")
+        await seek_wait(positions)
+
+    try:
+        await ticked(handler)
+        produce(broker, 10)
+        await handler.until(10 * PARTITIONS)
+        monkeypatch.setattr(consumer, "earliest_offsets", kept)
+        monkeypatch.setattr(consumer, "seek_wait", away)
+        handler.starts = {p: 7 for p in range(PARTITIONS)} | {0: 2}
+        await rebalanced(app)
+        await handler.until(10 * PARTITIONS + 6 + 3 * (PARTITIONS - 1))
+        assert tried == 4
+        assert handler.lost == [(0, 2, first_kept)]
+    finally:
+        await app.stop()
+
+
 @pytest.mark.parametrize("broken", ["fetch", "agent", "takeover"])
 async def test_who_stands_still_crashes(
     broker: str, settings: Settings, monkeypatch: pytest.MonkeyPatch, broken: str
