@@ -7,6 +7,7 @@ import numpy as np
 from stream.evaluation.cases import Candidates, Cases
 from stream.evaluation.interactions import BoolArray, FloatArray, IntArray, Knowledge
 from stream.evaluation.pairs import PairCounts
+from stream.evaluation.ranker.habits import Habits
 from stream.evaluation.ranker.ingredients import build_ingredients
 from stream.evaluation.ranker.items import item_features, log_prices, popular_items
 from stream.evaluation.ranker.labels import label_affinities
@@ -112,6 +113,8 @@ class FeatureBuilder:
         distinct = np.bincount(cases.rows[cases.latest], minlength=block)
         columns["history: length"] = np.log1p(lengths)[rows].astype(np.float32)
         columns["history: distinct share"] = (distinct / np.maximum(lengths, 1))[rows].astype(np.float32)
+        habits = Habits(cases, self.knowledge.n_items)
+        columns |= {name: values[rows] for name, values in habits.of_histories().items()}
         if self._log_prices is not None:
             known = ~np.isnan(self._log_prices[cases.items])
             weights = cases.decayed(0.8, 20) * known
@@ -128,6 +131,7 @@ class FeatureBuilder:
             time[cases.rows[last], cases.items[last]] = np.log1p(days)
             columns["own: steps since"] = age[rows, items]
             columns["own: log days since"] = time[rows, items]
+            columns |= habits.of_items(rows, items)
 
 
 def _union(tops: list[IntArray], banned: BoolArray) -> tuple[IntArray, IntArray]:
