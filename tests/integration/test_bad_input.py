@@ -1,5 +1,6 @@
 """Bad input by the thousand on the real servers, and every order and number of deliveries: nothing is left of it."""
 
+import asyncio
 import json
 import random
 import subprocess
@@ -82,6 +83,7 @@ async def test_one_to_five_deliveries_shuffled_within_a_day(
     places |= {(p, -1 - o): m for (p, o), m in produce_placed(settings, delivered[half:], seed + 1).items()}
     assert one_user_is_everywhere(shop, places, settings.topics.partitions)
     await drain(settings, store, workers)
+    await categories_known(settings, store)
     check_users(await all_users(store), answers(shop))
     checked = subprocess.run(  # noqa: ASYNC221 - nothing else is going on
         [sys.executable, "-m", "stream", "check", "--patience", "120", "--json"],
@@ -93,6 +95,15 @@ async def test_one_to_five_deliveries_shuffled_within_a_day(
     )
     report: dict[str, Any] = json.loads(checked.stdout.splitlines()[-1])
     assert (checked.returncode, report["differences"]) == (0, 0), checked.stdout
+
+
+async def categories_known(settings: Settings, store: GraphStore, seconds: float = 120) -> None:
+    """Wait for the users whose events came before their items' rows: their owners look again, after the ledgers moved."""
+    deadline = time.monotonic() + seconds
+    keys = [f"{settings.topics.bundles}/{partition}" for partition in range(settings.topics.partitions)]
+    while waiting := [user for key in keys for user in await store.unresolved_users(key, "", 100)]:
+        assert time.monotonic() < deadline, waiting
+        await asyncio.sleep(0.3)
 
 
 def one_user_is_everywhere(shop: Shop, places: dict[Place, Message], partitions: int) -> bool:
