@@ -98,7 +98,7 @@ async def test_one_to_five_deliveries_shuffled_within_a_day(
 
 
 async def categories_known(settings: Settings, store: GraphStore, seconds: float = 120) -> None:
-    """Wait for the users whose events came before their items' rows: their owners look again, after the ledgers moved."""
+    """Wait for the users whose events came before their items' rows: owners look again after the ledgers moved."""
     deadline = time.monotonic() + seconds
     keys = [f"{settings.topics.bundles}/{partition}" for partition in range(settings.topics.partitions)]
     while waiting := [user for key in keys for user in await store.unresolved_users(key, "", 100)]:
