@@ -21,10 +21,6 @@ SCALE_TOP = 20
 """A score's scale in a case: the mean of its highest so many."""
 
 LOG_FLOOR = 0.03
-NEVER = 50.0
-"""Age in steps of an item that the history does not hold."""
-
-_DAY_MS = 86_400_000.0
 
 
 @dataclass(frozen=True)
@@ -123,14 +119,6 @@ class FeatureBuilder:
             over = np.nan_to_num(self._log_prices[items] - usual[rows])
             columns["price over usual"] = over.astype(np.float32)
         if self._repeats:
-            last = np.flatnonzero(cases.latest)
-            age = np.full((block, self.knowledge.n_items), NEVER, np.float32)
-            age[cases.rows[last], cases.items[last]] = np.minimum(cases.ages[last], NEVER)
-            time = np.full(age.shape, -1, np.float32)
-            days = np.maximum(cases.at[cases.rows[last]] - cases.times[last], 0) / _DAY_MS
-            time[cases.rows[last], cases.items[last]] = np.log1p(days)
-            columns["own: steps since"] = age[rows, items]
-            columns["own: log days since"] = time[rows, items]
             columns |= habits.of_items(rows, items)
 
 

@@ -12,6 +12,9 @@ import numpy as np
 from stream.evaluation.cases import Cases
 from stream.evaluation.interactions import DoubleArray, FloatArray, IntArray
 
+NEVER = 50.0
+"""Age in steps of an item that the history does not hold, and the greatest that is told apart."""
+
 NOT_YET = -1.0
 """Of what the history does not tell: of items that it does not hold, of gaps where there is only one time."""
 
@@ -50,10 +53,10 @@ class Habits:
     def of_items(self, rows: IntArray, items: IntArray) -> dict[str, FloatArray]:
         """Return (m,) per feature of candidates ``items`` of the cases ``rows``, all by the items' own past there.
 
-        Steps that hold the item; as a share of all steps, and of those since the first that did; days between them,
-        and the days since the last against that.
+        Steps and days since the last that held it; steps that did; as a share of all steps, and of those since the
+        first; days between them, and the days since the last against that.
         """
-        keys, count, first, last, oldest = self._appearances
+        keys, count, first, last, oldest, youngest = self._appearances
         wanted = rows * self.n_items + items
         places = np.minimum(np.searchsorted(keys, wanted), max(0, len(keys) - 1))
         held = keys[places] == wanted if len(keys) else np.zeros(len(wanted), np.bool_)
@@ -67,6 +70,8 @@ class Habits:
         of = keys // self.n_items
         since, between = self._rhythm(of, count, first, last)
         return {
+            "own: steps since": where_held(np.minimum(youngest, NEVER), NEVER),
+            "own: log days since": where_held(_log(since)),
             "own: times": where_held(count.astype(np.float64), 0.0),
             "own: share of steps": where_held(count / np.maximum(steps[of], 1), 0.0),
             "own: share since first": where_held(count / (oldest + 1.0), 0.0),
@@ -112,17 +117,18 @@ class Habits:
         return self.cases.rows[order] * self.n_items + self.cases.items[order], self.cases.ages[order]
 
     @cached_property
-    def _appearances(self) -> tuple[IntArray, IntArray, DoubleArray, DoubleArray, IntArray]:
-        """Per key: its steps, the first and the last time, the greatest age."""
+    def _appearances(self) -> tuple[IntArray, IntArray, DoubleArray, DoubleArray, IntArray, IntArray]:
+        """Per key: its steps, the first and the last time, the greatest and the least age."""
         keys, ages = self._item_steps
         times = self.cases.times[self._order].astype(np.float64)
         starts = np.flatnonzero(np.diff(keys, prepend=-1) != 0)
         if not len(starts):
             nothing = np.empty(0, np.int64)
-            return nothing, nothing, nothing.astype(np.float64), nothing.astype(np.float64), nothing
+            return nothing, nothing, nothing.astype(np.float64), nothing.astype(np.float64), nothing, nothing
         count = np.diff(np.r_[starts, len(keys)])
         first, last = np.minimum.reduceat(times, starts), np.maximum.reduceat(times, starts)
-        return keys[starts], count, first, last, np.maximum.reduceat(ages, starts)
+        oldest, youngest = np.maximum.reduceat(ages, starts), np.minimum.reduceat(ages, starts)
+        return keys[starts], count, first, last, oldest, youngest
 
 
 def _extremes(rows: IntArray, times: IntArray, block: int) -> tuple[DoubleArray, DoubleArray]:

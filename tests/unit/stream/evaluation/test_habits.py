@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from stream.evaluation.cases import Cases, cases_from_log
-from stream.evaluation.ranker.habits import NOT_YET, Habits
+from stream.evaluation.ranker.habits import NEVER, NOT_YET, Habits
 from tests.unit.stream.evaluation.small_shops import log_of
 
 DAY = 86_400_000
@@ -48,6 +48,9 @@ def test_a_rhythm_is_told_by_hand() -> None:
 def test_items_come_back_as_told_by_hand() -> None:
     cases = asked([A, B], [C], [A, C], [D], days=[0, 10, 20, 30], at=50)
     found = Habits(cases, 5).of_items(np.array([1, 1, 1, 1, 1, 0]), np.array([A, B, C, D, 4, A]))
+    assert found["own: steps since"].tolist() == [1, 3, 1, 0, NEVER, NEVER]
+    assert np.expm1(found["own: log days since"][:4]) == pytest.approx([30, 50, 30, 20])
+    assert found["own: log days since"][4:].tolist() == [NOT_YET] * 2
     assert found["own: times"].tolist() == [2, 1, 2, 1, 0, 0]
     assert found["own: share of steps"].tolist() == [0.5, 0.25, 0.5, 0.25, 0, 0]
     assert found["own: share since first"] == pytest.approx([2 / 4, 1 / 4, 2 / 3, 1, 0, 0])
