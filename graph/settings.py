@@ -48,15 +48,15 @@ class ListSettings(BaseModel):
 
     size: PositiveInt = Field(10, description="Items per list.")
     owned_seconds: PositiveFloat = Field(30 * DAY_SECONDS, description="An item bought within this time is left out.")
-    saturation: float = Field(0.5, ge=0, le=1, description="Factor on a category bought in within `owned_seconds`.")
+    saturation: float = Field(0.75, ge=0, le=1, description="Factor on a category bought in within `owned_seconds`.")
     up_sell_min_ratio: float = Field(1.05, gt=1, description="Lowest price of an up-sell item over its anchor's.")
     up_sell_max_ratio: float = Field(2.5, gt=1, description="Highest price of an up-sell item over its anchor's.")
     anchors: PositiveInt = Field(5, description="Latest distinct items that up-sell starts from.")
-    category_feature: float = Field(1.0, ge=0, description="Weight of the category association.")
-    transition_feature: float = Field(0.7, ge=0, description="Weight of the item transitions.")
-    embedding_feature: float = Field(0.5, ge=0, description="Weight of the embedding's cosine.")
-    popularity_feature: float = Field(0.1, ge=0, description="Weight of the decayed popularity.")
-    diversity: float = Field(0.3, ge=0, le=1, description="Share of maximal marginal relevance given to novelty.")
+    category_feature: float = Field(0.2, ge=0, description="Weight of the category association.")
+    transition_feature: float = Field(1.0, ge=0, description="Weight of the item transitions.")
+    embedding_feature: float = Field(0.8, ge=0, description="Weight of the embedding's cosine.")
+    popularity_feature: float = Field(0.05, ge=0, description="Weight of the decayed popularity.")
+    diversity: float = Field(0.1, ge=0, le=1, description="Share of maximal marginal relevance given to novelty.")
     max_per_category: PositiveInt = Field(4, description="Cross-sell items of one category while others are left.")
     calibration: float = Field(
         0.0,

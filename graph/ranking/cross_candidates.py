@@ -1,5 +1,6 @@
 """Candidates of cross-sell: where interests and items lead, what is near in meaning, what is popular elsewhere."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -7,7 +8,7 @@ import numpy as np
 from graph.model import Family
 from graph.ranking.batch import ProfileBatch
 from graph.ranking.codes import IntArray
-from graph.ranking.ragged import FloatArray, group_starts, place_in_group, ranges, sort_order
+from graph.ranking.ragged import BoolArray, FloatArray, group_starts, place_in_group, ranges, sort_order
 from graph.ranking.rules import away_from_home, not_owned, owned_rows
 from graph.ranking.settings import RankingSettings
 from graph.ranking.shop import Shop
@@ -43,7 +44,7 @@ def cross_candidates(
     """Gather, merge and filter.
 
     An item is listed and not owned. It is there because an interest leads to its category, or an item of another
-    category to it; or else its category is none of the user's home. Users who are left with nothing get what is
+    category to it (to anything of its category, for a newcomer); or else its category is none of the user's home. Users who are left with nothing get what is
     popular anywhere, at last items without a category.
     """
     strengths = category_strengths(shop, batch)
@@ -53,8 +54,8 @@ def cross_candidates(
         _associated(shop, strengths * batch.demoted[:, :-1], ranking),
         _near(shop, nearest),
         _popular(shop, batch, settings.size),
-        _newcomers(shop, strengths),
     ]
+    parts.append(_newcomers(shop, parts, batch.size))
     users = np.concatenate([part[0] for part in parts])
     rows = np.concatenate([part[1] for part in parts])
     order = sort_order([users, rows, np.arange(len(users))])
@@ -67,6 +68,8 @@ def cross_candidates(
     categories = shop.items.category_codes[rows].astype(np.int64)
     associations = strengths[users, categories]
     reached = (associations > 0.0) | (transitions > 0.0) | away_from_home(batch, users, categories)
+    if len(shop.newcomers):
+        reached |= np.isin(rows, shop.newcomers) & _stepped_to(shop, batch, steps)[users, categories]
     kept = np.flatnonzero(reached & not_owned(shop, batch, users, rows))
     lost = np.flatnonzero(np.bincount(users[kept], minlength=batch.size) == 0)
     last_users, last_rows = _anything(shop, batch, lost, ranking.pool)
@@ -98,6 +101,13 @@ def _item_steps(shop: Shop, batch: ProfileBatch, ranking: RankingSettings) -> St
     )
 
 
+def _stepped_to(shop: Shop, batch: ProfileBatch, steps: Steps) -> BoolArray:
+    """Return (users, categories): whether any step ends there."""
+    stepped = np.zeros((batch.size, len(shop.items.categories)), dtype=np.bool_)
+    stepped[batch.anchors.users[steps.anchors], shop.items.category_codes[steps.rows]] = True
+    return stepped
+
+
 def _associated(shop: Shop, strengths: FloatArray, ranking: RankingSettings) -> tuple[IntArray, IntArray]:
     shelves = shop.shelves
     users, categories = np.nonzero(strengths > 0.0)
@@ -114,8 +124,13 @@ def _associated(shop: Shop, strengths: FloatArray, ranking: RankingSettings) -> 
     return users[owners], shelves.rows[cells]
 
 
-def _newcomers(shop: Shop, strengths: FloatArray) -> tuple[IntArray, IntArray]:
-    users, places = np.nonzero(strengths[:, shop.items.category_codes[shop.newcomers]] > 0.0)
+def _newcomers(shop: Shop, parts: Sequence[tuple[IntArray, IntArray]], size: int) -> tuple[IntArray, IntArray]:
+    """Offer each user the newcomers of the categories that other candidates are of."""
+    reached = np.zeros((size, len(shop.items.categories)), dtype=np.bool_)
+    if len(shop.newcomers):
+        for users, rows in parts:
+            reached[users, shop.items.category_codes[rows]] = True
+    users, places = np.nonzero(reached[:, shop.items.category_codes[shop.newcomers]])
     return users, shop.newcomers[places]
 
 

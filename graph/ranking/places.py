@@ -10,12 +10,6 @@ from graph.ranking.cross_candidates import CrossCandidates
 from graph.ranking.ragged import BoolArray, FloatArray, group_starts, sort_order
 
 
-def fits(associations: FloatArray, strongest: FloatArray, fit: float) -> BoolArray:
-    """Say where an association is at least ``fit`` of the user's strongest."""
-    enough: BoolArray = (associations > 0.0) & (associations >= fit * strongest)
-    return enough
-
-
 def give_places(
     chosen: IntArray,
     found: CrossCandidates,
@@ -23,17 +17,15 @@ def give_places(
     ranks: IntArray,
     newcomers: IntArray,
     places: int,
-    fit: float,
 ) -> None:
     """Give the last ``places`` of each list to the best newcomers that fit, in place.
 
     chosen: (users, length) places in the candidates, best first, -1 for none; scores, ranks: of the candidates;
-    newcomers: rows. Newcomers that were chosen anyway count. One fits whose category the user's interests lead to
-    with ``fit`` of the strength with which they lead anywhere.
+    newcomers: rows. Newcomers that were chosen anyway count. One fits a list that holds its category.
     """
     if not len(newcomers) or not places:
         return
-    new = np.isin(found.rows, newcomers) & fits(found.associations, found.strongest[found.users], fit)
+    new = np.isin(found.rows, newcomers) & _of_listed_categories(found, chosen)
     places = min(places, chosen.shape[1])
     already = np.where(chosen >= 0, new[np.maximum(chosen, 0)], False)
     taken = np.zeros(len(new), dtype=np.bool_)
@@ -51,6 +43,12 @@ def give_places(
         if len(spots) < len(best):
             spots = np.concatenate([free[chosen[user, free] >= 0][len(spots) - len(best) :], spots])
         chosen[user, spots] = best[: len(spots)]
+
+
+def _of_listed_categories(found: CrossCandidates, chosen: IntArray) -> BoolArray:
+    keys = found.users * (int(found.categories.max(initial=0)) + 1) + found.categories
+    listed: BoolArray = np.isin(keys, keys[chosen[chosen >= 0]]) & (found.categories >= 0)
+    return listed
 
 
 def explore(

@@ -155,8 +155,7 @@ class Ranker:
             caps=exposure_caps(self._items, shop.head, rows, settings),
             mix=_wanted_mix(found, settings.calibration),
         )
-        fit = self._ranking.newcomer_fit
-        give_places(chosen, found, scored.scores, scored.ranks, shop.newcomers, settings.new_items, fit)
+        give_places(chosen, found, scored.scores, scored.ranks, shop.newcomers, settings.new_items)
         propensities = explore(chosen, found, scored.ranks, of.names, batch.nows, settings.exploration)
         return cross_sell_lists(shop, batch, of.names, _heard_of(found, weights), parts, chosen, propensities)
 

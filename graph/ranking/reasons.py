@@ -89,8 +89,7 @@ def up_sell_lists(
     """Return one list per user; parts: (3, candidates) contributions of transitions, embedding, price."""
     items, anchors = shop.items, batch.anchors
     picked = chosen[chosen >= 0]
-    origin, cells = found.anchors[picked], found.cells[picked]
-    of_edges = shop.item_steps.successors[Family.VIEWED_NEXT].users
+    origin = found.anchors[picked]
     columns = zip(
         found.users[picked].tolist(),
         items.ids.names(found.rows[picked].tolist()),
@@ -98,25 +97,39 @@ def up_sell_lists(
         items.prices[found.rows[picked]].tolist(),
         [anchors.ids[anchor] for anchor in origin.tolist()],
         anchors.prices[origin].tolist(),
-        [int(of_edges[cell]) if cell >= 0 else None for cell in cells.tolist()],
+        _up_sell_steps(shop, found, picked),
         (parts[:, picked].sum(axis=0) / MILLIONTHS).tolist(),
         zip(*(parts[:, picked] / MILLIONTHS).tolist(), strict=True),
         nearest_anchors(shop, batch, found.users[picked], found.rows[picked], vectors),
         strict=True,
     )
     entries = []
-    for user, item_id, category, price, anchor_id, anchor_price, users, score, contributed, near in columns:
+    for user, item_id, category, price, anchor_id, anchor_price, stepped, score, contributed, near in columns:
         name, (transition, embedding, gain) = names[user], contributed
         path = (name, anchor_id, item_id)
         because = []
-        if users is not None:
-            because.append(Reason("VIEWED_NEXT", transition, path, users))
+        if stepped is not None:
+            feature, users = stepped
+            because.append(Reason(feature, transition, path, users))
         if embedding:
             because.append(Reason("EMBEDDING", embedding, _path(name, near, item_id)))
         if gain or not because:
             because.append(Reason("PRICE", gain, path))
         entries.append(UpSell(item_id, category, score, price, anchor_id, anchor_price, tuple(because)))
     return _split(entries, chosen)
+
+
+def _up_sell_steps(shop: Shop, found: UpCandidates, picked: IntArray) -> list[tuple[str, int] | None]:
+    """Return, for each picked candidate, the feature and the users of the step from its anchor; None without one."""
+    users = {family: successors.users for family, successors in shop.item_steps.successors.items()}
+    return [
+        None
+        if cell < 0
+        else ("ITEM_BOUGHT_NEXT", int(users[Family.BOUGHT_NEXT][cell]))
+        if bought
+        else ("VIEWED_NEXT", int(users[Family.VIEWED_NEXT][cell]))
+        for cell, bought in zip(found.cells[picked].tolist(), found.bought[picked].tolist(), strict=True)
+    ]
 
 
 def _path(name: str, origin: str | None, item_id: str) -> tuple[str, ...]:

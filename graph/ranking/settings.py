@@ -19,17 +19,15 @@ class RankingSettings(BaseModel):
     history_decay: float = Field(0.7, gt=0, le=1, description="Each older distinct item counts this much less.")
     item_successors: PositiveInt = Field(100, description="Heaviest transitions followed per item and family.")
     source_exponent: float = Field(0.5, ge=0, le=1, description="Damps items that lead to much: (out + 1)^-x.")
-    target_exponent: float = Field(0.25, ge=0, le=1, description="Damps items that much leads to: (in + 1)^-x.")
-    viewed_factor: float = Field(0.5, ge=0, le=1, description="What a VIEWED_NEXT counts against a BOUGHT_NEXT.")
+    target_exponent: float = Field(0.1, ge=0, le=1, description="Damps items that much leads to: (in + 1)^-x.")
+    viewed_factor: float = Field(0.5, ge=0, le=1, description="In cross-sell: a VIEWED_NEXT against a BOUGHT_NEXT.")
+    bought_factor: float = Field(0.5, ge=0, le=1, description="In up-sell: a BOUGHT_NEXT against a VIEWED_NEXT.")
     popular_items: PositiveInt = Field(60, description="Popular items offered to every user, spread over categories.")
     band_items: PositiveInt = Field(40, description="Items taken from the middle of an anchor's price band.")
     price_feature: PositiveFloat = Field(0.2, description="Weight of a moderate gain in price (up-sell).")
     pool: PositiveInt = Field(50, description="Best candidates among which diversity chooses.")
     newcomers: PositiveInt = Field(200, description="Latest new items that are offered to every user.")
     tried_weight: PositiveFloat = Field(5.0, description="A new item is tried once its transitions weigh so much.")
-    newcomer_fit: float = Field(
-        0.25, ge=0, le=1, description="Least share of the strongest association for a new item."
-    )
     learned_file: Path | None = Field(
         None, description="Learned weights (`train ranker`) instead of those of `graph.lists` and `price_feature`."
     )

@@ -7,11 +7,11 @@ import numpy as np
 from graph.model import Family
 from graph.ranking.batch import ProfileBatch
 from graph.ranking.codes import IntArray
-from graph.ranking.ragged import BoolArray, FloatArray, group_starts, ranges, sort_order
+from graph.ranking.ragged import BoolArray, FloatArray, first_of_largest, group_starts, ranges, sort_order
 from graph.ranking.rules import not_owned
 from graph.ranking.settings import RankingSettings
 from graph.ranking.shop import Shop
-from graph.ranking.steps import follow_items
+from graph.ranking.steps import follow_items, join_steps
 from graph.settings import ListSettings
 
 
@@ -19,8 +19,9 @@ from graph.settings import ListSettings
 class UpCandidates:
     """Distinct (anchor, row) pairs within the anchor's price band.
 
-    anchors: places in the batch's anchors; transitions: strength of the step from the anchor, 0 if there is none, and
-    its ``cells`` in the viewed successors; gains: how moderate the gain in price is, in [0, 1].
+    anchors: places in the batch's anchors; transitions: strength of the steps from the anchor, one per family, 0 if
+    there is none; ``cells``: where the stronger one is in its family's successors, -1 if there is none, and
+    ``bought``: that family; gains: how moderate the gain in price is, in [0, 1].
     """
 
     anchors: IntArray
@@ -28,30 +29,45 @@ class UpCandidates:
     rows: IntArray
     transitions: FloatArray
     cells: IntArray
+    bought: BoolArray
     gains: FloatArray
 
 
 def up_candidates(
     shop: Shop, batch: ProfileBatch, nearest: IntArray, settings: ListSettings, ranking: RankingSettings
 ) -> UpCandidates:
-    """Gather what people moved on to, what is near in meaning, and the middle of the price band; merge and filter."""
+    """Gather what people moved on to, what is near in meaning, and the middle of the price band; merge and filter.
+
+    Where purchases are all that is known, what was bought after the anchor, or together with it, says most.
+    """
     anchors = batch.anchors
     priced = (anchors.prices > 0.0) & (anchors.categories >= 0)
     chosen = np.flatnonzero((anchors.places < settings.anchors) & priced)
-    steps = follow_items(shop, batch, chosen, Family.VIEWED_NEXT, 1.0, ranking.item_successors, within=True)
+    most = ranking.item_successors
+    steps = join_steps(
+        [
+            follow_items(shop, batch, chosen, Family.VIEWED_NEXT, 1.0, most, within=True),
+            follow_items(shop, batch, chosen, Family.BOUGHT_NEXT, ranking.bought_factor, most, within=True),
+        ]
+    )
     near_anchors, near_rows = _near(shop, batch, chosen, nearest)
     band_anchors, band_rows = _band(shop, batch, chosen, settings, ranking.band_items)
     owners = np.concatenate([steps.anchors, near_anchors, band_anchors])
     rows = np.concatenate([steps.rows, near_rows, band_rows])
     fit = np.flatnonzero(_fits(shop, batch, owners, rows, settings))
     order = fit[sort_order([owners[fit], rows[fit], fit])]
-    first = order[group_starts((owners * len(shop.items) + rows)[order])]  # the step itself, where there is one
-    owners, rows = owners[first], rows[first]
-    stepped = first < len(steps.rows)
-    transitions, cells = np.zeros(len(first)), np.full(len(first), -1, dtype=np.int64)
-    transitions[stepped], cells[stepped] = steps.values[first[stepped]], steps.cells[first[stepped]]
+    keys = (owners * len(shop.items) + rows)[order]
+    first = group_starts(keys)
+    values = np.zeros(len(owners))
+    values[: len(steps.values)] = steps.values
+    transitions = np.add.reduceat(values[order], first) if len(first) else values[:0]
+    strongest = order[first_of_largest(values[order], keys)]  # the step itself, where there is one
+    owners, rows = owners[order[first]], rows[order[first]]
+    stepped = transitions > 0.0
+    cells, bought = np.full(len(first), -1, dtype=np.int64), np.zeros(len(first), dtype=np.bool_)
+    cells[stepped], bought[stepped] = steps.cells[strongest[stepped]], steps.bought[strongest[stepped]]
     gains = price_gain(shop.items.prices[rows] / anchors.prices[owners], settings)
-    return UpCandidates(owners, anchors.users[owners], rows, transitions, cells, gains * anchors.decays[owners])
+    return UpCandidates(owners, anchors.users[owners], rows, transitions, cells, bought, gains * anchors.decays[owners])
 
 
 def price_gain(ratios: FloatArray, settings: ListSettings) -> FloatArray:

@@ -192,7 +192,8 @@ def cases_from_log(
     pair = rows * (int(log.items.max(initial=0)) + 1) + log.items[targets]
     _, first = np.unique(pair, return_index=True)
     first.sort()
-    newest = log.steps[history_ends - 1]  # of someone else where a history is empty, and then read by nothing
+    # Of someone else where a history is empty, and then read by nothing.
+    newest = log.steps[history_ends - 1] if len(log) else np.zeros(len(users), np.int64)
     return Cases(
         users=users,
         offsets=offsets,

@@ -8,6 +8,7 @@ from pathlib import Path
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # it has no stubs
 
 from stream.evaluation.contest import Contest, Section
+from stream.evaluation.nightly import Comparison, compare_with_nightly
 from stream.evaluation.plan import Protocol, Shop, plan, plan_relations
 from stream.evaluation.prequential_run import run_prequential
 from stream.evaluation.relations import COMPLEMENTS, SUBSTITUTES, read_relation, share_of_related
@@ -47,6 +48,7 @@ def _evaluate(shop: Shop, options: Options, contest: Contest, settings: Settings
     start, cpu_start = time.perf_counter(), time.process_time()
     freshness: dict[str, dict[str, float]] = {}
     worker: dict[str, dict[str, float]] = {}
+    nightly: dict[str, Comparison] = {}
     if options.protocol is Protocol.PREQUENTIAL:
         section, freshness = run_prequential(shop, contest, options.most_cases)
         sections = [section]
@@ -54,8 +56,10 @@ def _evaluate(shop: Shop, options: Options, contest: Contest, settings: Settings
             with contest.progress(
                 "prequential: the worker", round(TEST_SHARE * min(options.worker, len(shop.raw)))
             ) as step:
-                run = run_worker(shop.raw, shop.catalogue, settings, options.worker, step)
-                worker = worker_figures(asyncio.run(run))
+                published = asyncio.run(run_worker(shop.raw, shop.catalogue, settings, options.worker, step))
+            worker = worker_figures(published)
+            if contest.baselines and len(published.targets):
+                nightly = compare_with_nightly(shop, published, settings.graph.lists, contest)
     else:
         sections = contest.run(list(plan(shop, options.protocol, options.cut, options.test_days)))
     shares: dict[str, dict[str, float]] = {}
@@ -73,6 +77,7 @@ def _evaluate(shop: Shop, options: Options, contest: Contest, settings: Settings
         freshness=freshness,
         relations=shares,
         worker=worker,
+        nightly=nightly,
     )
 
 

@@ -56,7 +56,7 @@ class Judge:
 
     def figures(self, lists: IntArray, seconds: float | None = None, auc: float | None = None) -> Figures:
         """Measure lists (B, L) of codes, best first, padded with -1."""
-        accuracy = {name: self._bootstrap.interval(values) for name, values in self.outcomes(lists).items()}
+        accuracy = self.accuracy(lists)
         of_lists = {
             f"{name}@{k}": value
             for k in CUTOFFS
@@ -64,6 +64,10 @@ class Judge:
             if value is not None
         }
         return Figures(accuracy, of_lists, tuple(self._slicer.slice(lists, CUTOFFS)), seconds, auc)
+
+    def accuracy(self, lists: IntArray) -> dict[str, Interval]:
+        """Return every accuracy with its interval."""
+        return {name: self._bootstrap.interval(values) for name, values in self.outcomes(lists).items()}
 
     def outcomes(self, lists: IntArray) -> dict[str, DoubleArray]:
         """Return every accuracy case by case."""

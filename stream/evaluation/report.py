@@ -10,6 +10,7 @@ import numpy as np
 from stream.evaluation.baselines.table import BASELINES
 from stream.evaluation.bootstrap import CONFIDENCE
 from stream.evaluation.contest import RANKER, Section
+from stream.evaluation.nightly import Comparison
 from stream.evaluation.plan import Shop
 
 SHOWN_WEIGHTS = 20
@@ -20,7 +21,7 @@ class Report:
     """sections: the tests, the protocol's own first. freshness: delay to figures of the ranker.
 
     relations: of each cross-sell section, the shares of the lists that relations hold. worker: what the worker's own
-    code published, by list.
+    code published, by list; nightly: the same lists against those of nightly batches.
     """
 
     protocol: str
@@ -32,6 +33,7 @@ class Report:
     freshness: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     relations: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     worker: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    nightly: Mapping[str, Comparison] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
         """Return plain values. The ranker's figures of the main test stand at the top, by their names."""
@@ -51,6 +53,7 @@ class Report:
             "freshness": {delay: dict(figures) for delay, figures in self.freshness.items()},
             "relations": {name: dict(shares) for name, shares in self.relations.items()},
             "worker": {name: dict(figures) for name, figures in self.worker.items()},
+            "nightly": {name: comparison.as_json() for name, comparison in self.nightly.items()},
             "sources": {baseline.name: baseline.source for baseline in BASELINES},
             "seconds": round(self.seconds, 1),
             "cpu_seconds": round(self.cpu_seconds, 1),

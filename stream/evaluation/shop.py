@@ -23,10 +23,9 @@ SESSION_GAP_MS = 30 * 60_000
 def build_log(raw: RawEvents, catalogue: Catalogue, sequence: Sequence) -> tuple[Log, tuple[str, ...]]:
     """Return the log and the name of each user (or session) in it."""
     names = _session_names(raw) if sequence is Sequence.SESSION else raw.users
-    known = {name: code for code, name in enumerate(dict.fromkeys(names))}
-    users = np.array([known[name] for name in names], np.int64)
+    users = _codes(names)
     sessions = _codes(raw.sessions) if sequence is Sequence.BASKET else np.zeros(len(users), np.int64)
-    order = np.lexsort((sessions, raw.times, users))
+    order = np.lexsort((sessions, raw.times, users))  # stable: ties keep the file's order
     users, times, sessions = users[order], raw.times[order], sessions[order]
     starts_user = np.diff(users, prepend=-1) != 0
     starts_step = np.ones(len(users), np.bool_)
@@ -39,9 +38,15 @@ def build_log(raw: RawEvents, catalogue: Catalogue, sequence: Sequence) -> tuple
         times=times,
         prices=raw.prices[order],
         steps=_count_within(starts_step, starts_user),
-        n_users=len(known),
+        n_users=int(users.max(initial=-1)) + 1,
     )
-    return log, tuple(known)
+    return log, tuple(dict.fromkeys(names))
+
+
+def order_by_user(raw: RawEvents) -> IntArray:
+    """Return the places in ``raw`` of the interactions of its log, where users are the sequences."""
+    order: IntArray = np.lexsort((raw.times, _codes(raw.users)))
+    return order
 
 
 def _codes(names: list[str]) -> IntArray:

@@ -4,8 +4,10 @@ from collections.abc import Iterator, Mapping
 
 from rich.table import Table
 
+from stream.evaluation.bootstrap import Interval
 from stream.evaluation.contest import Section
 from stream.evaluation.figures import Figures
+from stream.evaluation.nightly import LEAD_METRIC, SHOWN, WORKER, Comparison
 from stream.evaluation.report import Report
 
 ACCURACY = ("HR@10", "NDCG@10", "HR@20", "MRR@20", "Recall@20", "NDCG@20")
@@ -27,6 +29,7 @@ def tables(report: Report) -> Iterator[Table]:
     if report.worker:
         lists = {name: figures for name, figures in report.worker.items() if name != "stream"}
         yield _plain("the worker's own lists, as published before each interaction", lists)
+        yield from (_comparison(name, found) for name, found in report.nightly.items())
         yield _plain("the worker's own code, one interaction at a time", {"stream": report.worker["stream"]})
 
 
@@ -49,11 +52,11 @@ def _accuracy(title: str, section: Section) -> Table:
 
 
 def _cells(figures: Figures) -> list[str]:
-    cells = []
-    for name in ACCURACY:
-        found = figures.accuracy[name]
-        cells.append(f"{found.value:.4f} ±{(found.high - found.low) / 2:.4f}")
-    return cells
+    return [_with_interval(figures.accuracy[name]) for name in ACCURACY]
+
+
+def _with_interval(found: Interval) -> str:
+    return f"{found.value:.4f} ±{(found.high - found.low) / 2:.4f}"
 
 
 def _lists(title: str, models: Mapping[str, Figures]) -> Table:
@@ -74,6 +77,21 @@ def _slices(section: Section) -> Table:
         table.add_column(f"{part.name} ({part.share:.0%})", justify="right")
     for name, figures in section.models.items():
         table.add_row(name, *(f"{part.hit_rate[20]:.4f}" for part in figures.slices))
+    return table
+
+
+def _comparison(name: str, found: Comparison) -> Table:
+    table = Table(title=f"{name}: {found.cases:,} cases, against nightly batches under its rules", title_justify="left")
+    table.add_column("")
+    for metric in SHOWN:
+        table.add_column(metric, justify="right")
+    for model, figures in found.models.items():
+        table.add_row(
+            model, *(_with_interval(figures[metric]) for metric in SHOWN), style="bold" if model == WORKER else ""
+        )
+    lead = found.lead.difference
+    over = f"lead over {found.lead.part}: {lead.value:+.4f} ({lead.low:+.4f} to {lead.high:+.4f}) {LEAD_METRIC}"
+    table.caption, table.caption_justify = over, "left"
     return table
 
 

@@ -13,7 +13,7 @@ import msgspec
 import numpy as np
 
 from stream.encoding import load_encoders
-from stream.evaluation.interactions import Catalogue, IntArray
+from stream.evaluation.interactions import Catalogue, IntArray, codes_of
 from stream.evaluation.list_rules import broken_rules
 from stream.evaluation.metrics import Outcome
 from stream.evaluation.reading import RawEvents
@@ -36,10 +36,18 @@ _NOW = 1e-9
 
 @dataclass
 class WorkerLists:
-    """lists: (B, 10) codes by list, -1 pads; targets: (B,) what was taken next. ms: from interaction to lists."""
+    """lists: (B, 10) codes by list, -1 pads; targets: (B,) what was taken next. ms: from interaction to lists.
+
+    places: (B,) of the tests in the raw events, of which the worker processed those from ``processed_from`` on; the
+    tests begin at ``tested_from``. categories: (n,) a code for each item's category in the worker, -1 for none.
+    """
 
     lists: dict[str, IntArray]
     targets: IntArray
+    places: IntArray
+    processed_from: int
+    tested_from: int
+    categories: IntArray
     milliseconds: list[float] = field(default_factory=list)
     broken: Counter[str] = field(default_factory=Counter)
 
@@ -104,13 +112,16 @@ async def _run(
             bought[raw.users[place]][raw.items[place]] = int(raw.times[place]) + shift
     rows: dict[str, list[list[int]]] = {name: [] for name in LISTS}
     targets: list[int] = []
-    found = WorkerLists({}, np.empty(0, np.int64))
+    tested: list[int] = []
+    milliseconds: list[float] = []
+    broken: Counter[str] = Counter()
     reader.read()
     for place in range(tested_from, places.stop):
         step()
         user, item, at = raw.users[place], raw.items[place], int(raw.times[place]) + shift
         published = reader.latest.get(user)
         if published is not None:
+            tested.append(place)
             targets.append(catalogue.codes[item])
             for name in LISTS:
                 rows[name].append(_codes((entry.item_id for entry in getattr(published, name)), catalogue))
@@ -118,15 +129,23 @@ async def _run(
         pipeline.log.append(topics.interactions, None, event_message(raw, place, shift))
         begun = time.perf_counter()
         await pipeline.drain()
-        found.milliseconds.append(1000 * (time.perf_counter() - begun))
+        milliseconds.append(1000 * (time.perf_counter() - begun))
         if raw.kinds[place] == "purchase":
             bought[user][item] = at
         for fresh in reader.read():
             of = pipeline.knowledge.items.category_of
-            found.broken.update(broken_rules(fresh, of, bought[fresh.user_id], owned_ms, at))
-    found.lists = {name: np.array(part, np.int64).reshape(-1, LENGTH) for name, part in rows.items()}
-    found.targets = np.array(targets, np.int64)
-    return found
+            broken.update(broken_rules(fresh, of, bought[fresh.user_id], owned_ms, at))
+    category_of = pipeline.knowledge.items.category_of
+    return WorkerLists(
+        lists={name: np.array(part, np.int64).reshape(-1, LENGTH) for name, part in rows.items()},
+        targets=np.array(targets, np.int64),
+        places=np.array(tested, np.int64),
+        processed_from=places.start,
+        tested_from=tested_from,
+        categories=codes_of([category_of(item_id) or "" for item_id in catalogue.item_ids]),
+        milliseconds=milliseconds,
+        broken=broken,
+    )
 
 
 class _Published:

@@ -97,32 +97,32 @@ def test_a_newcomer_is_new_for_a_while() -> None:
     assert [items.item_id(int(row)) for row in rows] == ["second"]
 
 
-def candidates(rows: list[int], associations: list[float]) -> CrossCandidates:
-    """Candidates of one user; the best interest leads somewhere with 1."""
-    none = np.zeros(len(rows), dtype=np.int64)
-    floats, steps = np.zeros(len(rows)), Steps(*(np.empty(0, dtype=np.int64),) * 5)  # type: ignore[arg-type]
-    strongest = np.array([1.0])
+def candidates(categories: list[int]) -> CrossCandidates:
+    """Candidates of one user, of these categories, the first the best; rows 0, 1, and so on."""
+    size = len(categories)
+    none, floats, strongest = np.zeros(size, dtype=np.int64), np.zeros(size), np.array([1.0])
+    steps = Steps(*(np.empty(0, dtype=np.int64),) * 5)  # type: ignore[arg-type]
     return CrossCandidates(
-        none, np.array(rows), none, np.array(associations), strongest, strongest, floats, none, none, none, steps
+        none, np.arange(size), np.array(categories), floats, strongest, strongest, floats, none, none, none, steps
     )
 
 
-def given(associations: list[float], chosen: list[int], newcomers: list[int], places: int = 1) -> list[int]:
-    """Candidates 0, 1, … of rows 0, 1, …, the first the best."""
-    places_chosen, size = np.array([chosen]), len(associations)
-    found, scores = candidates(list(range(size)), associations), np.arange(size, 0, -1)
-    give_places(places_chosen, found, scores, np.arange(size), np.array(newcomers), places, 0.25)
+def given(categories: list[int], chosen: list[int], newcomers: list[int], places: int = 1) -> list[int]:
+    places_chosen, size = np.array([chosen]), len(categories)
+    scores = np.arange(size, 0, -1)
+    give_places(places_chosen, candidates(categories), scores, np.arange(size), np.array(newcomers), places)
     return [int(place) for place in places_chosen[0]]
 
 
-def test_the_last_place_goes_to_the_best_newcomer_that_fits() -> None:
-    assert given([1.0, 1.0, 0.1, 0.3, 0.9], [0, 1], [2, 3, 4]) == [0, 3]
-    assert given([1.0, 1.0, 0.3, 0.3], [0, 1], [2, 3], places=2) == [2, 3]
-    assert given([1.0, 1.0, 0.3], [0, 1, -1], [2]) == [0, 1, 2]
+def test_the_last_place_goes_to_the_best_newcomer_of_a_listed_category() -> None:
+    assert given([7, 8, 9, 8, 7], [0, 1], [2, 3, 4]) == [0, 3]
+    assert given([7, 8, 8, 7], [0, 1], [2, 3], places=2) == [2, 3]
+    assert given([7, 8, 7], [0, 1, -1], [2]) == [0, 1, 2]
 
 
 def test_a_place_is_given_only_to_who_fits_and_has_none() -> None:
-    assert given([1.0, 1.0, 0.1], [0, 1], [2]) == [0, 1]
-    assert given([1.0, 1.0, 0.9], [0, 1], [1, 2]) == [0, 1]
-    assert given([1.0, 1.0, 0.9], [0, 1], []) == [0, 1]
-    assert given([1.0, 1.0, 0.9], [0, 1], [2], places=0) == [0, 1]
+    assert given([7, 8, 9], [0, 1], [2]) == [0, 1]
+    assert given([-1, 8, -1], [0, 1], [2]) == [0, 1]
+    assert given([7, 8, 8], [0, 1], [1, 2]) == [0, 1]
+    assert given([7, 8, 8], [0, 1], []) == [0, 1]
+    assert given([7, 8, 8], [0, 1], [2], places=0) == [0, 1]

@@ -77,6 +77,13 @@ EVE = replace(ANN, user_id="eve", owned={"card-2": NOW - 31 * DAY_MS})
 COLD = user("cold")
 
 
+ROUND = ListSettings(
+    category_feature=1.0, transition_feature=0.7, embedding_feature=0.5, popularity_feature=0.1, saturation=0.5
+)
+QUARTER = RankingSettings(target_exponent=0.25)
+"""What answers are easily worked out with; what is shipped may change with what is measured."""
+
+
 def toy_shop(*profiles: UserProfile, settings: ListSettings | None = None) -> ToyShop:
     nothing = np.zeros(DIMENSIONS, dtype=np.float32)
     return ToyShop(
@@ -85,7 +92,8 @@ def toy_shop(*profiles: UserProfile, settings: ListSettings | None = None) -> To
         profiles=profiles,
         vectors={row.item_id: nothing for row in ROWS},
         embeddings={profile.user_id: nothing for profile in profiles},
-        settings=settings or ListSettings(diversity=0.0),
+        ranking=QUARTER,
+        settings=settings or ROUND.model_copy(update={"diversity": 0.0}),
     )
 
 
@@ -145,7 +153,9 @@ def test_the_users_own_categories_are_not_cross_sold_for_popularity() -> None:
 def test_a_recent_purchase_is_left_out_and_its_category_demoted() -> None:
     assert "card-2" not in {entry.item_id for entry in ranked(BOB).cross_sell}
     assert because(ranked(BOB), "card-1")["BOUGHT_NEXT"].contribution == 0.5
-    assert because(ranked(BOB, ListSettings(saturation=0.0)), "card-1")["BOUGHT_NEXT"].contribution == 0.0
+    assert (
+        because(ranked(BOB, ROUND.model_copy(update={"saturation": 0.0})), "card-1")["BOUGHT_NEXT"].contribution == 0.0
+    )
 
 
 def test_an_old_purchase_is_no_reason_to_leave_it_out() -> None:
@@ -169,6 +179,34 @@ def test_up_sell_is_what_people_moved_on_to_within_the_band() -> None:
     gain = 1 - abs(math.log(1.5) - middle) / half
     assert entries[0].because[1] == Reason("PRICE", round(0.2 * gain, 6), ("ann", "camera-1", "camera-2"))
     assert entries[0].score == round(0.7 + 0.2 * gain, 6)
+
+
+def test_where_there_are_no_views_up_sell_is_what_was_bought_next() -> None:
+    shop = toy_shop(user("ann", "mug-1", "camera-1", cameras=5.0))
+    bought = successors(("camera-2", 3.0, 3), ("camera-3", 12.0, 11))
+    shop.records = [SuccessorRecord(Level.ITEM, "camera-1", NOW, viewed=(), bought=bought)]
+    entries = shop.rank()[0].up_sell
+    assert [entry.item_id for entry in entries] == ["camera-3", "camera-2", "mug-2"]
+    assert entries[0].because[0] == Reason("ITEM_BOUGHT_NEXT", 0.7, ("ann", "camera-1", "camera-3"), 11)
+
+
+@pytest.mark.parametrize(("viewed", "named"), [(20.0, "VIEWED_NEXT"), (4.0, "ITEM_BOUGHT_NEXT")])
+def test_up_sell_adds_both_families_and_names_the_stronger(viewed: float, named: str) -> None:
+    shop = toy_shop(user("ann", "camera-1", cameras=5.0))
+    of_views, of_purchases = (
+        successors(("camera-2", viewed, 8), ("camera-3", 90.0, 9)),
+        successors(("camera-2", 9.0, 5)),
+    )
+    shop.records = [SuccessorRecord(Level.ITEM, "camera-1", NOW, viewed=of_views, bought=of_purchases)]
+    entries = {entry.item_id: entry.because[0] for entry in shop.rank()[0].up_sell}
+
+    def strength(weight: float, out: float) -> float:
+        return weight / math.sqrt(1 + out) / math.sqrt(math.sqrt(1 + weight))
+
+    both = strength(viewed, viewed + 90.0) + 0.5 * strength(9.0, 9.0)
+    assert entries["camera-3"].contribution == 0.7
+    assert entries["camera-2"].contribution == pytest.approx(0.7 * both / strength(90.0, viewed + 90.0), abs=1e-6)
+    assert (entries["camera-2"].feature, entries["camera-2"].users) == (named, 8 if named == "VIEWED_NEXT" else 5)
 
 
 def test_a_candidate_of_two_anchors_keeps_its_best() -> None:
@@ -237,7 +275,7 @@ def near(shop: ToyShop, *item_ids: str) -> None:
 
 
 def test_meaning_brings_in_what_nobody_did_yet() -> None:
-    shop = toy_shop(COLD, settings=ListSettings(size=1))
+    shop = toy_shop(COLD, settings=ROUND.model_copy(update={"size": 1}))
     shop.ranking = RankingSettings(popular_items=1)
     assert [entry.item_id for entry in shop.rank()[0].cross_sell] == ["camera-1"]
     near(shop, "mug-2")

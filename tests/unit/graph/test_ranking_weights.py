@@ -14,12 +14,13 @@ from graph.ranking.lists import CrossSell, UpSell, UserLists
 from graph.ranking.profile import UserProfile
 from graph.ranking.ranker import Ranker
 from graph.ranking.settings import RankingSettings
-from graph.ranking.weights import Weights, fixed_weights
+from graph.ranking.weights import Weights, fixed_weights, weights_digest
 from graph.settings import ListSettings
 from tests.unit.graph.ranking_shops import ToyShop
-from tests.unit.graph.test_ranking_toy_shop import ANN, toy_shop
+from tests.unit.graph.test_ranking_toy_shop import ANN, ROUND, toy_shop
 
 FIXED = fixed_weights(ListSettings(), RankingSettings())
+OF_THE_TOY_SHOP = fixed_weights(ROUND, RankingSettings())
 
 
 def ranked(shop: ToyShop, weights: Weights | None) -> list[UserLists]:
@@ -51,16 +52,16 @@ def entries(lists: list[UserLists]) -> list[CrossSell | UpSell]:
 
 def test_without_learned_weights_the_lists_are_those_of_the_settings() -> None:
     shop = toy_shop(ANN)
-    assert ranked(shop, None) == ranked(shop, FIXED) == shop.rank()
+    assert ranked(shop, None) == ranked(shop, OF_THE_TOY_SHOP) == shop.rank()
 
 
 def test_the_fixed_weights_have_a_version_that_follows_from_them() -> None:
-    assert FIXED.cross_sell == (1.0, 0.7, 0.5, 0.1)
-    assert FIXED.up_sell == (0.7, 0.5, 0.2)
-    assert FIXED.version == "fixed-612cf05a"
+    assert FIXED.cross_sell == (0.2, 1.0, 0.8, 0.05)
+    assert FIXED.up_sell == (1.0, 0.8, 0.2)
+    assert FIXED.version == f"fixed-{weights_digest(FIXED.cross_sell, FIXED.up_sell)}"
     others = fixed_weights(ListSettings(category_feature=1.5), RankingSettings())
     assert others.version != FIXED.version
-    assert fixed_weights(ListSettings(category_feature=1), RankingSettings()).version == FIXED.version
+    assert fixed_weights(ListSettings(transition_feature=1), RankingSettings()).version == FIXED.version
 
 
 weights = st.floats(0.0, 10.0, allow_nan=False).map(lambda weight: round(weight, 4))
@@ -113,9 +114,9 @@ def test_features_are_what_the_weights_are_multiplied_with() -> None:
     assert found.cross_sell.shape == (len(scores.cross_sell), 4)
     assert found.cross_sell.min() >= 0
     assert found.cross_sell.max() <= 1
-    for row, score in zip(found.cross_sell_rows, found.cross_sell @ np.array(FIXED.cross_sell), strict=True):
+    for row, score in zip(found.cross_sell_rows, found.cross_sell @ np.array(OF_THE_TOY_SHOP.cross_sell), strict=True):
         assert score == pytest.approx(scores.cross_sell[items.item_id(row)], abs=4e-6)
     best: dict[str, float] = {}
-    for row, score in zip(found.up_sell_rows, found.up_sell @ np.array(FIXED.up_sell), strict=True):
+    for row, score in zip(found.up_sell_rows, found.up_sell @ np.array(OF_THE_TOY_SHOP.up_sell), strict=True):
         best[items.item_id(row)] = max(score, best.get(items.item_id(row), 0.0))
     assert best == pytest.approx(scores.up_sell, abs=4e-6)

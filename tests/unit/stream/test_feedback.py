@@ -9,11 +9,13 @@ import pytest
 from msgspec import UNSET
 
 from graph.model import Interaction, Kind
+from graph.settings import GraphSettings
 from stream import feedback
 from stream.checking.topics import Record, Span
 from stream.feedback import Feedback
 from stream.list_report import make_report
 from stream.metrics import Metrics
+from stream.ranker_file import load_weights
 from stream.recommendations import CrossSellItem, Position, Recommendation, UpSellItem, rfc3339
 from tests.unit.stream.sample_shop import AFTER, SampleShop
 
@@ -164,7 +166,7 @@ def test_the_report_reads_the_topics(shop: SampleShop) -> None:
     assert (report.feedback.all.shown, report.feedback.all.clicked) == (2, 1)
     assert report.feedback.by_position["up_sell"][1].ctr == 1.0
     assert report.feedback.by_model.keys() == {before.model}
-    assert report.feedback.by_ranker.keys() == {before.ranker} == {"fixed-612cf05a"}
+    assert report.feedback.by_ranker.keys() == {before.ranker} == {load_weights(GraphSettings()).version}
     shown = report.exposure["cross_sell"]
     assert shown.places == sum(len(r.cross_sell) for r in shop.published().values())
     assert shown.one_category == 0.0

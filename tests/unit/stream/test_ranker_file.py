@@ -23,7 +23,7 @@ from stream.ranker_file import (
 )
 
 CROSS_SELL = {"category": 0.2, "transition": 1.5, "embedding": 0.0, "popularity": 0.6}
-UP_SELL = {"transition": 0.7, "embedding": 0.5, "price": 0.2}
+UP_SELL = {"transition": 1.0, "embedding": 0.8, "price": 0.2}
 
 
 def file_of(cross_sell: dict[str, float] = CROSS_SELL, chosen: str = LEARNED) -> RankerFile:
@@ -36,7 +36,7 @@ def test_there_and_back(tmp_path: Path) -> None:
     write_ranker(path, file_of())
     assert read_ranker(path) == file_of()
     assert read_ranker(path).weights.cross_sell == (0.2, 1.5, 0.0, 0.6)
-    assert read_ranker(path).weights.up_sell == (0.7, 0.5, 0.2)
+    assert read_ranker(path).weights.up_sell == (1.0, 0.8, 0.2)
     assert [found.name for found in tmp_path.iterdir()] == ["ranker.json"]
 
 
