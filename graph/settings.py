@@ -34,7 +34,7 @@ class AssociationSettings(BaseModel):
     half_life_seconds: PositiveFloat = Field(60 * DAY_SECONDS, description="A transition's weight halves in this time.")
     max_gap: PositiveInt = Field(5, description="A transition spans at most so many steps; its weight is 1/steps.")
     view_window_seconds: PositiveFloat = Field(DAY_SECONDS, description="Longest time between two viewed items.")
-    purchase_window_seconds: PositiveFloat = Field(30 * DAY_SECONDS, description="Longest time between purchases.")
+    purchase_window_seconds: PositiveFloat = Field(180 * DAY_SECONDS, description="Longest time between purchases.")
     min_users: PositiveInt = Field(5, description="An association of categories counts from this many users on.")
     min_log_likelihood_ratio: float = Field(10.83, ge=0, description="Evidence gate: chi-squared, 1 df, p = 0.001.")
     max_category_successors: PositiveInt = Field(1000, description="Kept per category and family; the weakest leave.")

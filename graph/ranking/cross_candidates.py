@@ -44,8 +44,8 @@ def cross_candidates(
     """Gather, merge and filter.
 
     An item is listed and not owned. It is there because an interest leads to its category, or an item of another
-    category to it (to anything of its category, for a newcomer); or else its category is none of the user's home. Users who are left with nothing get what is
-    popular anywhere, at last items without a category.
+    category to it (to anything of its category, for a newcomer); or else its category is none of the user's home.
+    Users who are left with nothing get what is popular anywhere, at last items without a category.
     """
     strengths = category_strengths(shop, batch)
     steps = _item_steps(shop, batch, ranking)
@@ -95,8 +95,8 @@ def _item_steps(shop: Shop, batch: ProfileBatch, ranking: RankingSettings) -> St
     most, viewed = ranking.item_successors, ranking.viewed_factor
     return join_steps(
         [
-            follow_items(shop, batch, chosen, Family.BOUGHT_NEXT, 1.0, most, within=False),
-            follow_items(shop, batch, chosen, Family.VIEWED_NEXT, viewed, most, within=False),
+            follow_items(shop, batch, chosen, Family.BOUGHT_NEXT, 1.0, most, away=True),
+            follow_items(shop, batch, chosen, Family.VIEWED_NEXT, viewed, most, away=True),
         ]
     )
 

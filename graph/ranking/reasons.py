@@ -97,7 +97,7 @@ def up_sell_lists(
         items.prices[found.rows[picked]].tolist(),
         [anchors.ids[anchor] for anchor in origin.tolist()],
         anchors.prices[origin].tolist(),
-        _up_sell_steps(shop, found, picked),
+        _up_sell_edges(shop, batch, found, picked),
         (parts[:, picked].sum(axis=0) / MILLIONTHS).tolist(),
         zip(*(parts[:, picked] / MILLIONTHS).tolist(), strict=True),
         nearest_anchors(shop, batch, found.users[picked], found.rows[picked], vectors),
@@ -109,8 +109,8 @@ def up_sell_lists(
         path = (name, anchor_id, item_id)
         because = []
         if stepped is not None:
-            feature, users = stepped
-            because.append(Reason(feature, transition, path, users))
+            feature, source, users, _ = stepped
+            because.append(Reason(feature, transition, (name, source, item_id), users))
         if embedding:
             because.append(Reason("EMBEDDING", embedding, _path(name, near, item_id)))
         if gain or not because:
@@ -119,17 +119,15 @@ def up_sell_lists(
     return _split(entries, chosen)
 
 
-def _up_sell_steps(shop: Shop, found: UpCandidates, picked: IntArray) -> list[tuple[str, int] | None]:
-    """Return, for each picked candidate, the feature and the users of the step from its anchor; None without one."""
-    users = {family: successors.users for family, successors in shop.item_steps.successors.items()}
-    return [
-        None
-        if cell < 0
-        else ("ITEM_BOUGHT_NEXT", int(users[Family.BOUGHT_NEXT][cell]))
-        if bought
-        else ("VIEWED_NEXT", int(users[Family.VIEWED_NEXT][cell]))
-        for cell, bought in zip(found.cells[picked].tolist(), found.bought[picked].tolist(), strict=True)
-    ]
+def _up_sell_edges(shop: Shop, batch: ProfileBatch, found: UpCandidates, picked: IntArray) -> list[Edge | None]:
+    steps, strongest = found.steps, found.strongest[picked]
+    viewed, bought = (shop.item_steps.successors[family].users for family in (Family.VIEWED_NEXT, Family.BOUGHT_NEXT))
+    lines: list[Edge | None] = [None] * len(picked)
+    for place in np.flatnonzero(strongest >= 0).tolist():
+        step = strongest[place]
+        feature, users = ("ITEM_BOUGHT_NEXT", bought) if steps.bought[step] else ("VIEWED_NEXT", viewed)
+        lines[place] = feature, batch.anchors.ids[steps.anchors[step]], int(users[steps.cells[step]]), None
+    return lines
 
 
 def _path(name: str, origin: str | None, item_id: str) -> tuple[str, ...]:

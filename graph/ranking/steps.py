@@ -28,11 +28,11 @@ class Steps:
 
 
 def follow_items(
-    shop: Shop, batch: ProfileBatch, chosen: IntArray, family: Family, factor: float, most: int, *, within: bool
+    shop: Shop, batch: ProfileBatch, chosen: IntArray, family: Family, factor: float, most: int, *, away: bool
 ) -> Steps:
     """Follow the ``most`` heaviest transitions of each chosen anchor that has a category.
 
-    ``within``: to items of the anchor's category, else to those of others. ``factor`` scales the strength.
+    ``away``: only to items of other categories than the anchor's. ``factor`` scales the strength.
     """
     items, successors = shop.item_steps, shop.item_steps.successors[family]
     anchors = batch.anchors
@@ -41,7 +41,7 @@ def follow_items(
     cells, owners = ranges(starts, np.minimum(lengths, most))
     reached = items.categories[successors.targets[cells]]
     here = anchors.categories[chosen][owners]
-    kept = np.flatnonzero((reached >= 0) & ((reached == here) == within))
+    kept = np.flatnonzero((reached >= 0) & ((reached != here) | (not away)))
     cells, owners = cells[kept], chosen[owners[kept]]
     targets = successors.targets[cells]
     scales = items.source_scales[family][anchors.nodes[owners]] * anchors.decays[owners] * factor

@@ -11,7 +11,7 @@ from graph.ranking.ragged import BoolArray, FloatArray, first_of_largest, group_
 from graph.ranking.rules import not_owned
 from graph.ranking.settings import RankingSettings
 from graph.ranking.shop import Shop
-from graph.ranking.steps import follow_items, join_steps
+from graph.ranking.steps import Steps, follow_items, join_steps
 from graph.settings import ListSettings
 
 
@@ -19,18 +19,18 @@ from graph.settings import ListSettings
 class UpCandidates:
     """Distinct (anchor, row) pairs within the anchor's price band.
 
-    anchors: places in the batch's anchors; transitions: strength of the steps from the anchor, one per family, 0 if
-    there is none; ``cells``: where the stronger one is in its family's successors, -1 if there is none, and
-    ``bought``: that family; gains: how moderate the gain in price is, in [0, 1].
+    anchors: places in the batch's anchors; transitions: strength of all steps from the user's latest items to the row,
+    0 if there are none; strongest: which of ``steps`` is the largest of them, -1 for none; gains: how moderate the gain
+    in price is, in [0, 1].
     """
 
     anchors: IntArray
     users: IntArray
     rows: IntArray
     transitions: FloatArray
-    cells: IntArray
-    bought: BoolArray
+    strongest: IntArray
     gains: FloatArray
+    steps: Steps
 
 
 def up_candidates(
@@ -38,36 +38,57 @@ def up_candidates(
 ) -> UpCandidates:
     """Gather what people moved on to, what is near in meaning, and the middle of the price band; merge and filter.
 
-    Where purchases are all that is known, what was bought after the anchor, or together with it, says most.
+    Where purchases are all that is known, what was bought after the user's items, or together with them, says most.
     """
     anchors = batch.anchors
     priced = (anchors.prices > 0.0) & (anchors.categories >= 0)
     chosen = np.flatnonzero((anchors.places < settings.anchors) & priced)
-    most = ranking.item_successors
-    steps = join_steps(
-        [
-            follow_items(shop, batch, chosen, Family.VIEWED_NEXT, 1.0, most, within=True),
-            follow_items(shop, batch, chosen, Family.BOUGHT_NEXT, ranking.bought_factor, most, within=True),
-        ]
-    )
+    steps = _item_steps(shop, batch, ranking)
+    from_anchors = np.isin(steps.anchors, chosen)
+    from_anchors &= shop.items.category_codes[steps.rows] == anchors.categories[steps.anchors]
     near_anchors, near_rows = _near(shop, batch, chosen, nearest)
     band_anchors, band_rows = _band(shop, batch, chosen, settings, ranking.band_items)
-    owners = np.concatenate([steps.anchors, near_anchors, band_anchors])
-    rows = np.concatenate([steps.rows, near_rows, band_rows])
+    owners = np.concatenate([steps.anchors[from_anchors], near_anchors, band_anchors])
+    rows = np.concatenate([steps.rows[from_anchors], near_rows, band_rows])
     fit = np.flatnonzero(_fits(shop, batch, owners, rows, settings))
     order = fit[sort_order([owners[fit], rows[fit], fit])]
-    keys = (owners * len(shop.items) + rows)[order]
-    first = group_starts(keys)
-    values = np.zeros(len(owners))
-    values[: len(steps.values)] = steps.values
-    transitions = np.add.reduceat(values[order], first) if len(first) else values[:0]
-    strongest = order[first_of_largest(values[order], keys)]  # the step itself, where there is one
-    owners, rows = owners[order[first]], rows[order[first]]
-    stepped = transitions > 0.0
-    cells, bought = np.full(len(first), -1, dtype=np.int64), np.zeros(len(first), dtype=np.bool_)
-    cells[stepped], bought[stepped] = steps.cells[strongest[stepped]], steps.bought[strongest[stepped]]
-    gains = price_gain(shop.items.prices[rows] / anchors.prices[owners], settings)
-    return UpCandidates(owners, anchors.users[owners], rows, transitions, cells, bought, gains * anchors.decays[owners])
+    first = order[group_starts((owners * len(shop.items) + rows)[order])]
+    owners, rows = owners[first], rows[first]
+    users = anchors.users[owners]
+    transitions, strongest = _steps_to(shop, batch, steps, users, rows)
+    gains = price_gain(shop.items.prices[rows] / anchors.prices[owners], settings) * anchors.decays[owners]
+    return UpCandidates(owners, users, rows, transitions, strongest, gains, steps)
+
+
+def _item_steps(shop: Shop, batch: ProfileBatch, ranking: RankingSettings) -> Steps:
+    chosen = np.flatnonzero(batch.anchors.places < ranking.history_items)
+    most, bought = ranking.item_successors, ranking.bought_factor
+    return join_steps(
+        [
+            follow_items(shop, batch, chosen, Family.VIEWED_NEXT, 1.0, most, away=False),
+            follow_items(shop, batch, chosen, Family.BOUGHT_NEXT, bought, most, away=False),
+        ]
+    )
+
+
+def _steps_to(
+    shop: Shop, batch: ProfileBatch, steps: Steps, users: IntArray, rows: IntArray
+) -> tuple[FloatArray, IntArray]:
+    """Return, for each (user, row), the strength of all steps there, and the largest of them, -1 without any."""
+    size = len(shop.items)
+    keys, of = np.unique(users * size + rows, return_inverse=True)
+    if not len(keys):
+        return np.zeros(0), np.empty(0, dtype=np.int64)
+    ends = batch.anchors.users[steps.anchors] * size + steps.rows
+    places = np.minimum(np.searchsorted(keys, ends), len(keys) - 1)
+    there = np.flatnonzero(keys[places] == ends)
+    there = there[np.argsort(places[there], kind="stable")]
+    places, values = places[there], steps.values[there]
+    strongest = np.full(len(keys), -1, dtype=np.int64)
+    largest = first_of_largest(values, places)
+    strongest[places[largest]] = there[largest]
+    sums = np.bincount(places, weights=values, minlength=len(keys)).astype(np.float64, copy=False)  # int without any
+    return sums[of], strongest[of]
 
 
 def price_gain(ratios: FloatArray, settings: ListSettings) -> FloatArray:

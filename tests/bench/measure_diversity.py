@@ -46,7 +46,7 @@ from tests.unit.stream.sample_shop import SampleShop, started
 VARIANTS: dict[str, dict[str, object]] = {
     "as shipped": {},
     "diversity 0": {"diversity": 0.0},
-    "diversity 0.1": {"diversity": 0.1},
+    "diversity 0.3": {"diversity": 0.3},
     "diversity 0.5": {"diversity": 0.5},
     "diversity 0.7": {"diversity": 0.7},
     "calibration 0.1": {"calibration": 0.1},

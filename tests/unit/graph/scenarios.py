@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from graph.advance import advance
 from graph.interest import interests
 from graph.model import Interaction, Interest, Kind
-from graph.settings import GraphSettings
+from graph.settings import AssociationSettings, GraphSettings
 from graph.state import UserState
 from graph.transitions import Delta, Pair
 from tests.unit.graph.recompute import ASSOCIATION_HALF_LIFE_MS, DAY_MS, INTEREST_HALF_LIFE_MS
@@ -22,7 +22,8 @@ END = START + 90 * DAY_MS
 
 ITEMS = ["mug", "plate", "lamp", "candle", "rug", "vase"]
 CATEGORIES = ["Kitchen > Mugs", "Kitchen > Plates", "Home > Light", "Home"]
-DEFAULTS = GraphSettings()
+DEFAULTS = GraphSettings(association=AssociationSettings(purchase_window_seconds=30 * 86_400.0))
+"""With a window for purchases that lives of two months go beyond."""
 
 # Few distinct moments, so that ties, windows and reversals before their addition are common.
 moments = st.one_of(

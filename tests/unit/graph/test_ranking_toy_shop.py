@@ -210,10 +210,32 @@ def test_up_sell_adds_both_families_and_names_the_stronger(viewed: float, named:
 
 
 def test_a_candidate_of_two_anchors_keeps_its_best() -> None:
+    """It is moderately dearer than camera-2, and there because of what people moved on to from camera-1."""
     two = user("two", "camera-1", "camera-2", cameras=5.0)
     entry = next(entry for entry in ranked(two).up_sell if entry.item_id == "camera-3")
-    assert entry.anchor_item_id == "camera-1"  # moved on to from there, though camera-2 is the latest
-    assert {reason.feature for reason in entry.because} == {"VIEWED_NEXT", "PRICE"}
+    assert entry.anchor_item_id == "camera-2"
+    assert {reason.feature: reason.path[1] for reason in entry.because} == {
+        "VIEWED_NEXT": "camera-1",
+        "PRICE": "camera-2",
+    }
+
+
+def test_up_sell_adds_the_steps_of_the_whole_history() -> None:
+    """Of two cameras within the band, the one that the mug leads to as well is the better one."""
+    shop = toy_shop(user("ann", "mug-1", "camera-1", cameras=5.0))
+    shop.records = [
+        SuccessorRecord(
+            Level.ITEM, "camera-1", NOW, viewed=(), bought=successors(("camera-2", 5.0, 5), ("camera-3", 5.0, 5))
+        ),
+        SuccessorRecord(Level.ITEM, "mug-1", NOW, viewed=(), bought=successors(("camera-3", 5.0, 4))),
+    ]
+    first, second, *_ = shop.rank()[0].up_sell
+    assert (first.item_id, second.item_id) == ("camera-3", "camera-2")
+    from_camera = 5.0 / math.sqrt(1 + 10) / (1 + 10) ** 0.25, 5.0 / math.sqrt(1 + 10) / (1 + 5) ** 0.25
+    from_mug = 0.7 * 5.0 / math.sqrt(1 + 5) / (1 + 10) ** 0.25
+    assert first.because[0].contribution == 0.7
+    assert second.because[0].contribution == pytest.approx(0.7 * from_camera[1] / (from_camera[0] + from_mug), abs=1e-6)
+    assert first.because[0].path[1] == ("camera-1" if from_camera[0] > from_mug else "mug-1")
 
 
 def test_of_two_anchors_alike_the_latest_is_named() -> None:

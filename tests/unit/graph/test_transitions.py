@@ -35,7 +35,7 @@ def test_each_entry_follows_the_five_before_it_with_weight_one_over_the_gap() ->
     assert all(atom[0] is ITEM and atom[1] is VIEWED for atom in atoms)
 
 
-@pytest.mark.parametrize(("kind", "family", "days"), [(Kind.VIEW, VIEWED, 1), (Kind.PURCHASE, BOUGHT, 30)])
+@pytest.mark.parametrize(("kind", "family", "days"), [(Kind.VIEW, VIEWED, 1), (Kind.PURCHASE, BOUGHT, 180)])
 def test_a_transition_spans_at_most_the_family_s_window(kind: Kind, family: Family, days: int) -> None:
     edge = START + days * DAY_MS
     within = transition_atoms([entry("a", "mug", START, kind), entry("b", "lamp", edge, kind)], DEFAULTS)
