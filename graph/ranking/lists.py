@@ -15,9 +15,9 @@ class Reason(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     feature              path                                                  numbers
     ===================  ====================================================  =================
     BOUGHT_NEXT          user, category of interest, item's category, item     users, lift
-    VIEWED_NEXT          the same (cross-sell); user, anchor, item (up-sell)   users, lift; users
-    ITEM_BOUGHT_NEXT     user, item of the history (up-sell: anchor), item     users
-    ITEM_VIEWED_NEXT     user, item of the history, item (cross-sell)          users
+    VIEWED_NEXT          the same (cross-sell); as the two below (up-sell)     users, lift; users
+    ITEM_BOUGHT_NEXT     user, item of the history, item                       users
+    ITEM_VIEWED_NEXT     the same (cross-sell)                                 users
     EMBEDDING            user, item; user, nearest item, item (up-sell)
     POPULAR              user, item
     PRICE                user, anchor, item (up-sell)

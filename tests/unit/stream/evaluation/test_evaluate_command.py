@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from pathlib import Path
 
 import msgspec
@@ -111,6 +112,14 @@ def test_prequential_runs_the_worker_and_late_lists(shop: tuple[Path, Path]) -> 
     assert found["freshness"]["at once"]["HR@10"] == pytest.approx(found["figures"]["HR@10"])
     assert found["worker"]["stream"]["broken rules"] == 0
     assert found["worker"]["cross-sell"].keys() >= {"HR@10", "NDCG@10", "MRR@10"}
+    assert found["nightly"] == {}
+
+
+def test_prequential_compares_the_worker_with_nightly_batches(shop: tuple[Path, Path]) -> None:
+    ended = call(shop, "--protocol", "prequential", "--cases", "100", "--worker", "200")
+    assert ended.exit_code == 0, ended.output
+    assert re.search(r"cross-sell: \d+ cases, against nightly batches under its rules", ended.stdout)
+    assert re.search(r"lead over .+: [+-]0\.\d{4} \([+-]0\.\d{4} to [+-]0\.\d{4}\) NDCG@10", ended.stdout)
 
 
 def test_prequential_judges_the_worker_by_learned_weights(shop: tuple[Path, Path], tmp_path: Path) -> None:
