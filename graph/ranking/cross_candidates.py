@@ -5,14 +5,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from graph.model import Family
 from graph.ranking.batch import ProfileBatch
 from graph.ranking.codes import IntArray
 from graph.ranking.ragged import BoolArray, FloatArray, group_starts, place_in_group, ranges, sort_order
 from graph.ranking.rules import away_from_home, not_owned, owned_rows
 from graph.ranking.settings import RankingSettings
 from graph.ranking.shop import Shop
-from graph.ranking.steps import Steps, category_strengths, follow_items, join_steps
+from graph.ranking.steps import Steps, category_strengths
 from graph.settings import ListSettings
 
 
@@ -39,16 +38,21 @@ class CrossCandidates:
 
 
 def cross_candidates(
-    shop: Shop, batch: ProfileBatch, nearest: IntArray, settings: ListSettings, ranking: RankingSettings
+    shop: Shop,
+    batch: ProfileBatch,
+    steps: Steps,
+    nearest: IntArray,
+    settings: ListSettings,
+    ranking: RankingSettings,
 ) -> CrossCandidates:
-    """Gather, merge and filter.
+    """Gather, merge and filter; ``steps``: of the users' histories.
 
     An item is listed and not owned. It is there because an interest leads to its category, or an item of another
     category to it (to anything of its category, for a newcomer); or else its category is none of the user's home.
     Users who are left with nothing get what is popular anywhere, at last items without a category.
     """
     strengths = category_strengths(shop, batch)
-    steps = _item_steps(shop, batch, ranking)
+    steps = _steps_away(shop, batch, steps).weighed(1.0, ranking.viewed_factor)
     parts = [
         (batch.anchors.users[steps.anchors], steps.rows),
         _associated(shop, strengths * batch.demoted[:, :-1], ranking),
@@ -90,15 +94,9 @@ def cross_candidates(
     )
 
 
-def _item_steps(shop: Shop, batch: ProfileBatch, ranking: RankingSettings) -> Steps:
-    chosen = np.flatnonzero(batch.anchors.places < ranking.history_items)
-    most, viewed = ranking.item_successors, ranking.viewed_factor
-    return join_steps(
-        [
-            follow_items(shop, batch, chosen, Family.BOUGHT_NEXT, 1.0, most, away=True),
-            follow_items(shop, batch, chosen, Family.VIEWED_NEXT, viewed, most, away=True),
-        ]
-    )
+def _steps_away(shop: Shop, batch: ProfileBatch, steps: Steps) -> Steps:
+    """Return the steps to items of other categories than that of the item that they start from."""
+    return steps.select(shop.items.category_codes[steps.rows] != batch.anchors.categories[steps.anchors])
 
 
 def _stepped_to(shop: Shop, batch: ProfileBatch, steps: Steps) -> BoolArray:

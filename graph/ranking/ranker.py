@@ -21,6 +21,7 @@ from graph.ranking.reasons import cross_sell_lists, up_sell_lists
 from graph.ranking.rules import ignored_factors
 from graph.ranking.settings import RankingSettings
 from graph.ranking.shop import Shop, ShopView
+from graph.ranking.steps import Steps, history_steps
 from graph.ranking.up_candidates import UpCandidates, up_candidates
 from graph.ranking.weights import Weights, fixed_weights
 from graph.settings import ListSettings
@@ -35,6 +36,7 @@ class _Users:
 
     shop: Shop
     batch: ProfileBatch
+    steps: Steps
     names: list[str]
     embeddings: Vectors
     vectors: Vectors
@@ -133,7 +135,8 @@ class Ranker:
         self, shop: Shop, profiles: Sequence[UserProfile], embeddings: Vectors, vectors: Vectors, nearest: IntArray
     ) -> _Users:
         batch = gather_profiles(profiles, shop, self._settings, self._ranking)
-        return _Users(shop, batch, [profile.user_id for profile in profiles], embeddings, vectors, nearest)
+        steps = history_steps(shop, batch, self._ranking)
+        return _Users(shop, batch, steps, [profile.user_id for profile in profiles], embeddings, vectors, nearest)
 
     def _rank(self, users: _Users, weights: Weights) -> list[UserLists]:
         cross_sell, up_sell = self._cross_sell(users, weights), self._up_sell(users, weights)
@@ -167,7 +170,7 @@ class Ranker:
     def _cross_sell_features(self, of: _Users) -> tuple[CrossCandidates, list[FloatArray], FloatArray]:
         """Return the candidates, four features in [0, 1] and the factor on all of them."""
         shop, batch = of.shop, of.batch
-        found = cross_candidates(shop, batch, of.nearest, self._settings, self._ranking)
+        found = cross_candidates(shop, batch, of.steps, of.nearest, self._settings, self._ranking)
         users, rows = found.users, found.rows
         strongest = found.strongest[users]
         values = [
@@ -210,7 +213,7 @@ class Ranker:
     def _up_sell_features(self, of: _Users) -> tuple[UpCandidates, list[FloatArray], FloatArray]:
         """Return the candidates, three features in [0, 1] and the factor on all of them."""
         shop, batch = of.shop, of.batch
-        found = up_candidates(shop, batch, of.nearest, self._settings, self._ranking)
+        found = up_candidates(shop, batch, of.steps, of.nearest, self._settings, self._ranking)
         users, rows = found.users, found.rows
         values = [
             share_of_largest(found.transitions, users, batch.size),

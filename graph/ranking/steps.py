@@ -1,7 +1,6 @@
 """From users' latest items along item transitions, and from their interests along category associations."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -9,6 +8,7 @@ from graph.model import Family
 from graph.ranking.batch import UNKNOWN, ProfileBatch
 from graph.ranking.codes import ABSENT, IntArray
 from graph.ranking.ragged import BoolArray, FloatArray, first_of_largest, ranges
+from graph.ranking.settings import RankingSettings
 from graph.ranking.shop import Shop
 
 
@@ -26,32 +26,24 @@ class Steps:
     cells: IntArray
     bought: BoolArray
 
+    def weighed(self, bought: float, viewed: float) -> "Steps":
+        """Return the steps, those of each family times its factor."""
+        return replace(self, values=self.values * np.where(self.bought, bought, viewed))
 
-def follow_items(
-    shop: Shop, batch: ProfileBatch, chosen: IntArray, family: Family, factor: float, most: int, *, away: bool
-) -> Steps:
-    """Follow the ``most`` heaviest transitions of each chosen anchor that has a category.
-
-    ``away``: only to items of other categories than the anchor's. ``factor`` scales the strength.
-    """
-    items, successors = shop.item_steps, shop.item_steps.successors[family]
-    anchors = batch.anchors
-    chosen = chosen[(anchors.nodes[chosen] != ABSENT) & (anchors.categories[chosen] != UNKNOWN)]
-    starts, lengths = successors.spans(anchors.nodes[chosen])
-    cells, owners = ranges(starts, np.minimum(lengths, most))
-    reached = items.categories[successors.targets[cells]]
-    here = anchors.categories[chosen][owners]
-    kept = np.flatnonzero((reached >= 0) & ((reached != here) | (not away)))
-    cells, owners = cells[kept], chosen[owners[kept]]
-    targets = successors.targets[cells]
-    scales = items.source_scales[family][anchors.nodes[owners]] * anchors.decays[owners] * factor
-    values = successors.weights[cells] * items.target_scales[family][targets] * scales
-    bought = np.full(len(cells), family is Family.BOUGHT_NEXT)
-    return Steps(owners, items.rows[targets], values, cells, bought)
+    def select(self, chosen: IntArray | BoolArray) -> "Steps":
+        """Return some of the steps, in their order."""
+        return Steps(
+            self.anchors[chosen], self.rows[chosen], self.values[chosen], self.cells[chosen], self.bought[chosen]
+        )
 
 
-def join_steps(parts: Sequence[Steps]) -> Steps:
-    """Return the steps of all parts, one after the other."""
+def history_steps(shop: Shop, batch: ProfileBatch, ranking: RankingSettings) -> Steps:
+    """Follow the heaviest transitions of each user's latest items that have a category, in both families."""
+    chosen = np.flatnonzero(batch.anchors.places < ranking.history_items)
+    parts = [
+        _follow(shop, batch, chosen, family, ranking.item_successors)
+        for family in (Family.BOUGHT_NEXT, Family.VIEWED_NEXT)
+    ]
     return Steps(
         np.concatenate([part.anchors for part in parts]),
         np.concatenate([part.rows for part in parts]),
@@ -59,6 +51,21 @@ def join_steps(parts: Sequence[Steps]) -> Steps:
         np.concatenate([part.cells for part in parts]),
         np.concatenate([part.bought for part in parts]),
     )
+
+
+def _follow(shop: Shop, batch: ProfileBatch, chosen: IntArray, family: Family, most: int) -> Steps:
+    items, successors = shop.item_steps, shop.item_steps.successors[family]
+    anchors = batch.anchors
+    chosen = chosen[(anchors.nodes[chosen] != ABSENT) & (anchors.categories[chosen] != UNKNOWN)]
+    starts, lengths = successors.spans(anchors.nodes[chosen])
+    cells, owners = ranges(starts, np.minimum(lengths, most))
+    kept = np.flatnonzero(items.categories[successors.targets[cells]] >= 0)
+    cells, owners = cells[kept], chosen[owners[kept]]
+    targets = successors.targets[cells]
+    scales = items.source_scales[family][anchors.nodes[owners]] * anchors.decays[owners]
+    values = successors.weights[cells] * items.target_scales[family][targets] * scales
+    bought = np.full(len(cells), family is Family.BOUGHT_NEXT)
+    return Steps(owners, items.rows[targets], values, cells, bought)
 
 
 def category_strengths(shop: Shop, batch: ProfileBatch) -> FloatArray:

@@ -4,14 +4,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from graph.model import Family
 from graph.ranking.batch import ProfileBatch
 from graph.ranking.codes import IntArray
 from graph.ranking.ragged import BoolArray, FloatArray, first_of_largest, group_starts, ranges, sort_order
 from graph.ranking.rules import not_owned
 from graph.ranking.settings import RankingSettings
 from graph.ranking.shop import Shop
-from graph.ranking.steps import Steps, follow_items, join_steps
+from graph.ranking.steps import Steps
 from graph.settings import ListSettings
 
 
@@ -34,7 +33,12 @@ class UpCandidates:
 
 
 def up_candidates(
-    shop: Shop, batch: ProfileBatch, nearest: IntArray, settings: ListSettings, ranking: RankingSettings
+    shop: Shop,
+    batch: ProfileBatch,
+    steps: Steps,
+    nearest: IntArray,
+    settings: ListSettings,
+    ranking: RankingSettings,
 ) -> UpCandidates:
     """Gather what people moved on to, what is near in meaning, and the middle of the price band; merge and filter.
 
@@ -43,8 +47,10 @@ def up_candidates(
     anchors = batch.anchors
     priced = (anchors.prices > 0.0) & (anchors.categories >= 0)
     chosen = np.flatnonzero((anchors.places < settings.anchors) & priced)
-    steps = _item_steps(shop, batch, ranking)
-    from_anchors = np.isin(steps.anchors, chosen)
+    steps = _steps_back(shop, batch, chosen, steps).weighed(ranking.bought_factor, 1.0)
+    is_chosen = np.zeros(len(anchors.places), dtype=np.bool_)
+    is_chosen[chosen] = True
+    from_anchors = is_chosen[steps.anchors]
     from_anchors &= shop.items.category_codes[steps.rows] == anchors.categories[steps.anchors]
     near_anchors, near_rows = _near(shop, batch, chosen, nearest)
     band_anchors, band_rows = _band(shop, batch, chosen, settings, ranking.band_items)
@@ -60,15 +66,12 @@ def up_candidates(
     return UpCandidates(owners, users, rows, transitions, strongest, gains, steps)
 
 
-def _item_steps(shop: Shop, batch: ProfileBatch, ranking: RankingSettings) -> Steps:
-    chosen = np.flatnonzero(batch.anchors.places < ranking.history_items)
-    most, bought = ranking.item_successors, ranking.bought_factor
-    return join_steps(
-        [
-            follow_items(shop, batch, chosen, Family.VIEWED_NEXT, 1.0, most, away=False),
-            follow_items(shop, batch, chosen, Family.BOUGHT_NEXT, bought, most, away=False),
-        ]
-    )
+def _steps_back(shop: Shop, batch: ProfileBatch, chosen: IntArray, steps: Steps) -> Steps:
+    """Return the steps to items of a category of the user's chosen anchors: to no other can anything be an up-sell."""
+    anchors = batch.anchors
+    home = np.zeros((batch.size, len(shop.items.categories)), dtype=np.bool_)
+    home[anchors.users[chosen], anchors.categories[chosen]] = True
+    return steps.select(home[anchors.users[steps.anchors], shop.items.category_codes[steps.rows]])
 
 
 def _steps_to(
