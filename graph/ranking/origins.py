@@ -12,19 +12,26 @@ from graph.ranking.cross_candidates import CrossCandidates
 from graph.ranking.features import Vectors
 from graph.ranking.ragged import FloatArray, first_of_largest, group_starts, ranges, sort_order
 from graph.ranking.shop import Shop
+from graph.ranking.up_candidates import UpCandidates
 
 _ALL_BUT = 1.0 - 1e-9
 _GRAIN = 1e6
 _TINY = np.finfo(np.float64).tiny
 
 
-def strongest_steps(batch: ProfileBatch, found: CrossCandidates, picked: IntArray) -> IntArray:
+Reached = CrossCandidates | UpCandidates
+"""Candidates of either list, with the steps that lead to each."""
+
+
+def strongest_steps(batch: ProfileBatch, found: Reached, picked: IntArray) -> IntArray:
     """Return, for each picked candidate that steps lead to, the step to name: a place in ``found.steps``.
 
     It is a step from the anchor without which the feature would fall most: whose part of the item's strength exceeds
     its part of the user's largest candidate's by most. Of its steps (one per family) the larger one, of equals the
     first.
     """
+    if not len(picked):
+        return picked
     steps = found.steps
     followed, owners = _steps_of(found, picked)
     values, anchors = steps.values[followed], steps.anchors[followed]
@@ -54,14 +61,14 @@ def nearest_anchors(
     return named
 
 
-def _steps_of(found: CrossCandidates, candidates: IntArray) -> tuple[IntArray, IntArray]:
+def _steps_of(found: Reached, candidates: IntArray) -> tuple[IntArray, IntArray]:
     merged, owners = ranges(found.first[candidates], found.count[candidates])
     followed = found.order[merged]
     is_step = followed < len(found.steps.values)
     return followed[is_step], owners[is_step]
 
 
-def _parts_of_largest(batch: ProfileBatch, found: CrossCandidates) -> FloatArray:
+def _parts_of_largest(batch: ProfileBatch, found: Reached) -> FloatArray:
     """Return (anchors,) the part that each anchor has in the strength of its user's largest candidate."""
     order = sort_order([found.users, np.arange(len(found.users))])
     largest = order[first_of_largest(found.transitions[order], found.users[order])]

@@ -202,7 +202,7 @@ class Ranker:
         )
         chosen[chosen >= 0] = best[chosen[chosen >= 0]]
         if not weights.up_sell[0]:  # what weighs nothing is no reason
-            found = replace(found, strongest=np.full_like(found.strongest, -1))
+            found = replace(found, transitions=np.zeros_like(found.transitions))
         return up_sell_lists(shop, batch, of.names, found, parts, chosen, of.vectors)
 
     def _score_up_sell(self, of: _Users, weights: Weights) -> tuple[UpCandidates, IntArray]:

@@ -13,7 +13,7 @@ from graph.ranking.codes import IntArray
 from graph.ranking.cross_candidates import CrossCandidates
 from graph.ranking.features import MILLIONTHS, Vectors
 from graph.ranking.lists import CrossSell, Reason, UpSell
-from graph.ranking.origins import nearest_anchors, strongest_steps
+from graph.ranking.origins import Reached, nearest_anchors, strongest_steps
 from graph.ranking.ragged import FloatArray
 from graph.ranking.shop import Shop
 from graph.ranking.steps import strongest_sources
@@ -50,7 +50,7 @@ def cross_sell_lists(
         (parts[:, picked].sum(axis=0) / MILLIONTHS).tolist(),
         *(parts[:, picked] / MILLIONTHS).tolist(),
         _association_edges(shop, batch, found, picked),
-        _transition_edges(shop, batch, found, picked),
+        _transition_edges(shop, batch, found, picked, viewed="ITEM_VIEWED_NEXT"),
         strict=True,
     )
     entries = []
@@ -97,7 +97,7 @@ def up_sell_lists(
         items.prices[found.rows[picked]].tolist(),
         [anchors.ids[anchor] for anchor in origin.tolist()],
         anchors.prices[origin].tolist(),
-        _up_sell_edges(shop, batch, found, picked),
+        _transition_edges(shop, batch, found, picked, viewed="VIEWED_NEXT"),
         (parts[:, picked].sum(axis=0) / MILLIONTHS).tolist(),
         zip(*(parts[:, picked] / MILLIONTHS).tolist(), strict=True),
         nearest_anchors(shop, batch, found.users[picked], found.rows[picked], vectors),
@@ -117,17 +117,6 @@ def up_sell_lists(
             because.append(Reason("PRICE", gain, path))
         entries.append(UpSell(item_id, category, score, price, anchor_id, anchor_price, tuple(because)))
     return _split(entries, chosen)
-
-
-def _up_sell_edges(shop: Shop, batch: ProfileBatch, found: UpCandidates, picked: IntArray) -> list[Edge | None]:
-    steps, strongest = found.steps, found.strongest[picked]
-    viewed, bought = (shop.item_steps.successors[family].users for family in (Family.VIEWED_NEXT, Family.BOUGHT_NEXT))
-    lines: list[Edge | None] = [None] * len(picked)
-    for place in np.flatnonzero(strongest >= 0).tolist():
-        step = strongest[place]
-        feature, users = ("ITEM_BOUGHT_NEXT", bought) if steps.bought[step] else ("VIEWED_NEXT", viewed)
-        lines[place] = feature, batch.anchors.ids[steps.anchors[step]], int(users[steps.cells[step]]), None
-    return lines
 
 
 def _path(name: str, origin: str | None, item_id: str) -> tuple[str, ...]:
@@ -157,11 +146,14 @@ def _association_edges(shop: Shop, batch: ProfileBatch, found: CrossCandidates, 
     return lines
 
 
-def _transition_edges(shop: Shop, batch: ProfileBatch, found: CrossCandidates, picked: IntArray) -> list[Edge | None]:
+def _transition_edges(
+    shop: Shop, batch: ProfileBatch, found: Reached, picked: IntArray, *, viewed: str
+) -> list[Edge | None]:
+    """Return the edge to name for each picked candidate that steps lead to; ``viewed``: the feature of views."""
     reached = np.flatnonzero(found.transitions[picked] > 0.0)
     steps = found.steps
     best = strongest_steps(batch, found, picked[reached])
-    viewed, bought = (shop.item_steps.successors[family].users for family in (Family.VIEWED_NEXT, Family.BOUGHT_NEXT))
+    users = {family: successors.users for family, successors in shop.item_steps.successors.items()}
     lines: list[Edge | None] = [None] * len(picked)
     for place, by_purchase, anchor, cell in zip(
         reached.tolist(),
@@ -170,6 +162,6 @@ def _transition_edges(shop: Shop, batch: ProfileBatch, found: CrossCandidates, p
         steps.cells[best].tolist(),
         strict=True,
     ):
-        feature, users = ("ITEM_BOUGHT_NEXT", bought) if by_purchase else ("ITEM_VIEWED_NEXT", viewed)
-        lines[place] = feature, batch.anchors.ids[anchor], int(users[cell]), None
+        family, feature = (Family.BOUGHT_NEXT, "ITEM_BOUGHT_NEXT") if by_purchase else (Family.VIEWED_NEXT, viewed)
+        lines[place] = feature, batch.anchors.ids[anchor], int(users[family][cell]), None
     return lines

@@ -6,7 +6,7 @@ import numpy as np
 
 from graph.ranking.batch import ProfileBatch
 from graph.ranking.codes import IntArray
-from graph.ranking.ragged import BoolArray, FloatArray, first_of_largest, group_starts, ranges, sort_order
+from graph.ranking.ragged import BoolArray, FloatArray, group_starts, is_among, ranges, sort_order
 from graph.ranking.rules import not_owned
 from graph.ranking.settings import RankingSettings
 from graph.ranking.shop import Shop
@@ -19,15 +19,17 @@ class UpCandidates:
     """Distinct (anchor, row) pairs within the anchor's price band.
 
     anchors: places in the batch's anchors; transitions: strength of all steps from the user's latest items to the row,
-    0 if there are none; strongest: which of ``steps`` is the largest of them, -1 for none; gains: how moderate the gain
-    in price is, in [0, 1].
+    0 if there are none; these are steps[order[first : first + count]]; gains: how moderate the gain in price is, in
+    [0, 1].
     """
 
     anchors: IntArray
     users: IntArray
     rows: IntArray
     transitions: FloatArray
-    strongest: IntArray
+    first: IntArray
+    count: IntArray
+    order: IntArray
     gains: FloatArray
     steps: Steps
 
@@ -61,9 +63,9 @@ def up_candidates(
     first = order[group_starts((owners * len(shop.items) + rows)[order])]
     owners, rows = owners[first], rows[first]
     users = anchors.users[owners]
-    transitions, strongest = _steps_to(shop, batch, steps, users, rows)
+    reached = _steps_to(shop, batch, steps, users, rows)
     gains = price_gain(shop.items.prices[rows] / anchors.prices[owners], settings) * anchors.decays[owners]
-    return UpCandidates(owners, users, rows, transitions, strongest, gains, steps)
+    return UpCandidates(owners, users, rows, *reached, gains, steps)
 
 
 def _steps_back(shop: Shop, batch: ProfileBatch, chosen: IntArray, steps: Steps) -> Steps:
@@ -76,22 +78,19 @@ def _steps_back(shop: Shop, batch: ProfileBatch, chosen: IntArray, steps: Steps)
 
 def _steps_to(
     shop: Shop, batch: ProfileBatch, steps: Steps, users: IntArray, rows: IntArray
-) -> tuple[FloatArray, IntArray]:
-    """Return, for each (user, row), the strength of all steps there, and the largest of them, -1 without any."""
+) -> tuple[FloatArray, IntArray, IntArray, IntArray]:
+    """Return, for each (user, row), transitions, first and count of :class:`UpCandidates`; and its order."""
     size = len(shop.items)
     keys, of = np.unique(users * size + rows, return_inverse=True)
-    if not len(keys):
-        return np.zeros(0), np.empty(0, dtype=np.int64)
     ends = batch.anchors.users[steps.anchors] * size + steps.rows
-    places = np.minimum(np.searchsorted(keys, ends), len(keys) - 1)
-    there = np.flatnonzero(keys[places] == ends)
-    there = there[np.argsort(places[there], kind="stable")]
-    places, values = places[there], steps.values[there]
-    strongest = np.full(len(keys), -1, dtype=np.int64)
-    largest = first_of_largest(values, places)
-    strongest[places[largest]] = there[largest]
-    sums = np.bincount(places, weights=values, minlength=len(keys)).astype(np.float64, copy=False)  # int without any
-    return sums[of], strongest[of]
+    there = np.flatnonzero(is_among(ends, keys))
+    places = np.searchsorted(keys, ends[there])
+    order = np.argsort(places, kind="stable")
+    there, places = there[order], places[order]
+    sums = np.bincount(places, weights=steps.values[there], minlength=len(keys))
+    counts = np.bincount(places, minlength=len(keys))
+    # Of no steps at all the sums are integers.
+    return sums.astype(np.float64, copy=False)[of], (np.cumsum(counts) - counts)[of], counts[of], there
 
 
 def price_gain(ratios: FloatArray, settings: ListSettings) -> FloatArray:
