@@ -7,7 +7,9 @@ what the user bought not long ago. Beyond that, what it lists is
 - **cross-sell**: any item of another category than that of the user's latest item;
 - **up-sell**: any item of the category of one of the user's latest items, within the price band above it.
 
-A case of a list is an interaction with an item that these rules allow the batch. The worker's rules are narrower.
+A case of a list is an interaction with an item that these rules allow the batch. The worker keeps its own rules, which
+gain it nothing here: it may list items of the latest one's category where something else leads there, at most four of
+a category, and leaves a place to new items.
 """
 
 from collections.abc import Callable, Iterator, Mapping
