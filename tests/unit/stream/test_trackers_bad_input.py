@@ -201,8 +201,9 @@ def test_a_damaged_good_message_is_decoded_or_rejected_and_nothing_else(data: st
     if decoded is not None:
         assert len(decoded.interactions) + decoded.ignored + decoded.filtered + decoded.late == 1
         for interaction in decoded.interactions:
-            assert interaction.price is not None
-            assert 0 <= interaction.price <= 1e12
+            if b'"price"' in value:  # else the damage made another field of it, and those we do not know are ignored
+                assert interaction.price is not None
+                assert 0 <= interaction.price <= 1e12
 
 
 @given(st.integers(1, 60), st.integers(1, 60))
