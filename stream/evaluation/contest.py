@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 
+import msgspec
 import numpy as np
 
 from stream.evaluation.baselines.table import BASELINES
@@ -14,6 +15,7 @@ from stream.evaluation.figures import Figures, Judge, area_under_curve
 from stream.evaluation.interactions import IntArray
 from stream.evaluation.plan import PlannedTest
 from stream.evaluation.ranker.features import FeatureBuilder
+from stream.evaluation.ranker.ingredients.trained import enough_to_train
 from stream.evaluation.ranker.model import WITHOUT, Ranked, Ranker, fit_ranker
 from stream.evaluation.ranker.recipe import Recipe
 from stream.evaluation.ranker.tuning import tune
@@ -88,7 +90,8 @@ class Contest:
     def learn(self, name: str, earlier: Sequence[Split]) -> Ranker:
         """Tune at the nearest earlier test, and fit on all of them."""
         with self.progress(f"{name}: tuning", None) as step:
-            recipe = tune(earlier[0], self.seed, step)
+            enough = all(enough_to_train(split.knowledge) for split in earlier)
+            recipe = msgspec.structs.replace(tune(earlier[0], self.seed, step), encoder=enough)
         with self.progress(f"{name}: learning", None) as step:
             return fit_ranker(earlier, recipe, self.seed, step, ablate=self.ablate)
 

@@ -25,7 +25,7 @@ from stream.evaluation.contest import Contest, Lead
 from stream.evaluation.figures import Judge
 from stream.evaluation.interactions import BoolArray, IntArray, Knowledge
 from stream.evaluation.plan import Shop
-from stream.evaluation.scoring import block_size, top_items
+from stream.evaluation.scoring import Scorer, block_size, top_items
 from stream.evaluation.shop import order_by_user
 from stream.evaluation.worker_run import LENGTH, WorkerLists
 
@@ -55,13 +55,14 @@ def compare_with_nightly(
 ) -> dict[str, Comparison]:
     """Return the comparison of each list that any case is there for. shop: read as for ``prequential``."""
     tests = _Tests.of(shop, found, settings)
+    fitted = {baseline.name: baseline.fit(tests.knowledge) for baseline in BASELINES}
+    batches = {name: scorer for name, scorer in fitted.items() if scorer is not None}
     comparisons = {}
     for name, allowed in RULES.items():
         kept = np.flatnonzero(tests.reachable(allowed))
         if len(kept):
-            comparisons[name.replace("_", "-")] = _compare(
-                name, tests.select(kept), allowed, found.lists[name][kept], contest
-            )
+            comparison = _compare(name, tests.select(kept), batches, found.lists[name][kept], contest)
+            comparisons[name.replace("_", "-")] = comparison
     return comparisons
 
 
@@ -156,22 +157,19 @@ def _latest_distinct(cases: Cases, most: int) -> Iterator[IntArray]:
         yield codes
 
 
-def _compare(name: str, tests: _Tests, allowed: "Rule", worker: IntArray, contest: Contest) -> Comparison:
-    judge = Judge(tests.knowledge, tests.cases, contest.seed)
+def _compare(name: str, tests: _Tests, batches: Mapping[str, Scorer], worker: IntArray, contest: Contest) -> Comparison:
+    judge, allowed = Judge(tests.knowledge, tests.cases, contest.seed), RULES[name]
     lists = {WORKER: worker}
-    for baseline in BASELINES:
-        scorer = baseline.fit(tests.knowledge)
-        if scorer is None:
-            continue
+    for batch, scorer in batches.items():
         parts = []
-        with contest.progress(f"nightly, {name}: {baseline.name}", len(tests)) as step:
+        with contest.progress(f"nightly, {name}: {batch}", len(tests)) as step:
             for block in tests.blocks():
                 scores = scorer.score(block.cases)
                 scores[~allowed(block)] = -np.inf
                 parts.append(top_items(scores, tests.knowledge.tie_ranks, LENGTH))
                 for _ in range(len(block)):
                     step()
-        lists[baseline.name] = np.concatenate(parts)
+        lists[batch] = np.concatenate(parts)
     models = {}
     for model, found in lists.items():
         accuracy = judge.accuracy(found)

@@ -45,7 +45,8 @@ class Recipe(msgspec.Struct, frozen=True):
     """All parameters of the ingredients.
 
     ``own`` is None where nobody takes an item again. ``baskets``: do steps hold several items? ``seed``: of what is
-    trained. ``elsewhere``: are only items of other top categories asked for?
+    trained. ``encoder``: has every cut enough to train one? All need the same features. ``elsewhere``: are only items
+    of other top categories asked for?
     """
 
     transitions: TransitionRecipe = TransitionRecipe()
@@ -54,4 +55,5 @@ class Recipe(msgspec.Struct, frozen=True):
     text_decay: float = 0.7
     baskets: bool = False
     seed: int = 0
+    encoder: bool = True
     elsewhere: bool = False

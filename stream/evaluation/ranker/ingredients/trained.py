@@ -42,11 +42,17 @@ HALF_LIFE_SHARE = 0.5
 """In this share of the past, a position is shown half as often."""
 
 
+def enough_to_train(knowledge: Knowledge) -> bool:
+    """Say whether a cut's past holds enough positions to learn from."""
+    return int(np.count_nonzero(knowledge.log.steps > 0)) >= LEAST_POSITIONS
+
+
 def trained_ingredients(knowledge: Knowledge, counts: PairCounts, recipe: Recipe) -> Iterator[Ingredient]:
     """Yield the encoder where it trains in seconds and there is enough to learn from; not where steps are baskets."""
-    positions = np.flatnonzero(knowledge.log.steps > 0)
-    if recipe.baskets or not DIMENSIONS < knowledge.n_items <= MOST_ITEMS or len(positions) < LEAST_POSITIONS:
+    wanted = recipe.encoder and not recipe.baskets
+    if not wanted or not DIMENSIONS < knowledge.n_items <= MOST_ITEMS or not enough_to_train(knowledge):
         return
+    positions = np.flatnonzero(knowledge.log.steps > 0)
     start = latent_vectors(weigh_pairs(counts, 0.5, 1.0), DIMENSIONS)
     steps = steps_of(knowledge.log, knowledge.n_items)
     before = rows_of(knowledge.log)[positions] - 1

@@ -11,6 +11,7 @@ import typer
 from typer.testing import CliRunner, Result
 
 from stream.commands.evaluate import evaluate
+from stream.evaluation.ranker.ingredients import trained
 from stream.ranker_file import LEARNED, LearnedList, RankerFile, version_of, write_ranker
 from tests.unit.stream.evaluation.small_shops import write_shop
 
@@ -120,6 +121,20 @@ def test_prequential_compares_the_worker_with_nightly_batches(shop: tuple[Path, 
     assert ended.exit_code == 0, ended.output
     assert re.search(r"cross-sell: \d+ cases, against nightly batches under its rules", ended.stdout)
     assert re.search(r"lead over .+: [+-]0\.\d{4} \([+-]0\.\d{4} to [+-]0\.\d{4}\) NDCG@10", ended.stdout)
+
+
+def test_cuts_with_and_without_enough_for_an_encoder_rank_by_the_same_features(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The tests of this shop know more than so many positions, what the ranker learns from does not."""
+    monkeypatch.setattr(trained, "LEAST_POSITIONS", 850)
+    monkeypatch.setattr(trained, "EPOCHS", 1)
+    shop = write_shop(tmp_path, users=150, items=80)
+    ended = call(shop, "--protocol", "prequential", "--cases", "100", "--worker", "0", "--no-baselines", "--json")
+    assert ended.exit_code == 0, ended.output
+    section = json.loads(ended.stdout.splitlines()[-1])["sections"]["prequential"]
+    assert not section["recipe"]["encoder"]
+    assert "trained encoder" not in section["parts"]
 
 
 def test_prequential_judges_the_worker_by_learned_weights(shop: tuple[Path, Path], tmp_path: Path) -> None:
