@@ -18,7 +18,8 @@ class TrainingOptions(msgspec.Struct, frozen=True, kw_only=True):
 
     negatives: items drawn per step for the sampled softmax, 0 for all of them; patience: epochs without a better
     validation before it stops; delta_strength: see :func:`encoders.training.start.start_items`; mask_share and
-    mask_seconds: see :func:`encoders.training.samples.without_latest`; task_weight: of each task beside the next item.
+    mask_seconds: see :func:`encoders.training.samples.without_latest`; task_weight: of each task beside the next item;
+    validation_cases, test_cases: at most so many interactions are foretold.
     """
 
     encoder: EncoderName = EncoderName.DECAY
@@ -37,4 +38,5 @@ class TrainingOptions(msgspec.Struct, frozen=True, kw_only=True):
     mask_share: float = 0.3
     mask_seconds: float = 3600.0
     task_weight: float = 0.3
-    validation_users: int = 4000
+    validation_cases: int = 4000
+    test_cases: int = 50_000

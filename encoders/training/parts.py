@@ -13,7 +13,7 @@ class HoldOut(StrEnum):
     """Where validation and test come from."""
 
     PERIOD = "period"
-    """The last tenth of the events in time judges, the tenth before it stops: each user's first of that time."""
+    """The last tenth of the events in time judges, the tenth before it stops: each event of one who acted before."""
     LAST = "last"
     """Each user's last interaction judges, the one before it stops (leave-one-out)."""
 
@@ -61,7 +61,7 @@ def divide(histories: Histories, hold_out: HoldOut) -> Parts:
     else:
         first, second = np.quantile(histories.seconds, [1 - 2 * SHARE, 1 - SHARE])
         tested, validated = histories.seconds > second, histories.seconds > first
-        cases = _first_of(histories, validated & ~tested), _first_of(histories, tested)
+        cases = _known_of(histories, validated & ~tested), _known_of(histories, tested)
     parts = Parts(histories.where(~validated), histories.where(~tested), *cases)
     if not len(parts.before_validation) or not len(cases[0].users) or not len(cases[1].users):
         raise EncoderError(
@@ -79,10 +79,9 @@ def repeats(histories: Histories) -> bool:
     return again >= REPEATS_FROM * max(1, len(pairs) - histories.users)
 
 
-def _first_of(histories: Histories, among: np.ndarray) -> Cases:
-    """Return each user's first place among some, if the user did anything before it."""
+def _known_of(histories: Histories, among: np.ndarray) -> Cases:
+    """Return the places among some before which their users did anything: tested one by one, as a stream meets them."""
     places = np.flatnonzero(among)
-    users, first = np.unique(histories.user_of()[places], return_index=True)
-    places = places[first]
+    users = histories.user_of()[places]
     known = places > histories.starts[users]
     return Cases(users[known], places[known])

@@ -80,7 +80,8 @@ class UserTraining:
         options = self._options
         parts = divide(histories, hold_out)
         again = repeats(parts.before_validation)
-        validation = parts.validation.sample(options.validation_users, options.seed)
+        validation = parts.validation.sample(options.validation_cases, options.seed)
+        test = parts.test.sample(options.test_cases, options.seed)
         chosen, start, tasks = self._fit(
             "select", parts.before_validation, options.epochs, lambda it: judge(it, histories, validation, again)
         )
@@ -88,16 +89,16 @@ class UserTraining:
         metrics |= _named("validation", chosen.figures[chosen.best_epoch - 1])
         targets = find_targets(histories, self._items)
         for name, learner in (("untrained_test", untrained_learner(start)), ("test", chosen.learner)):
-            metrics |= _named(name, judge(learner, histories, parts.test, again))
+            metrics |= _named(name, judge(learner, histories, test, again))
             if interests is not None:
-                hop = judge_propagation(learner, histories, parts.test, again, self._items.categories, interests)
+                hop = judge_propagation(learner, histories, test, again, self._items.categories, interests)
                 metrics |= _named(name, hop)
-        metrics |= _named("test", judge_heads(chosen.learner, histories, parts.test, targets, tasks))
+        metrics |= _named("test", judge_heads(chosen.learner, histories, test, targets, tasks))
         if refit is not Refit.NONE:
             past = histories if refit is Refit.ALL else parts.before_test
             chosen, start, tasks = self._fit(refit.value, past, chosen.best_epoch, None)
             if refit is Refit.BEFORE_TEST:
-                metrics |= _named("refit_test", judge(chosen.learner, histories, parts.test, again))
+                metrics |= _named("refit_test", judge(chosen.learner, histories, test, again))
         learner = chosen.learner
         kept = TrainedParts(
             network=learner.network,

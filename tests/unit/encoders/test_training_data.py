@@ -77,9 +77,16 @@ def test_periods_follow_each_other() -> None:
     assert len(parts.before_test) == pytest.approx(0.9 * len(past), abs=5)
     user_of = past.user_of()
     for cases in (parts.validation, parts.test):
-        assert len(np.unique(cases.users)) == len(cases.users)
+        assert len(np.unique(cases.places)) == len(cases.places) > len(np.unique(cases.users))
         np.testing.assert_array_equal(user_of[cases.places], cases.users)
         assert (cases.places > past.starts[cases.users]).all()
+
+
+def test_a_period_is_foretold_one_by_one_but_for_each_users_very_first() -> None:
+    past = toy_histories()
+    parts = divide(past, HoldOut.PERIOD)
+    late = np.flatnonzero(past.seconds > parts.before_test.seconds.max())
+    np.testing.assert_array_equal(parts.test.places, np.setdiff1d(late, past.starts))
 
 
 def test_too_little_cannot_be_divided() -> None:
