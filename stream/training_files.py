@@ -2,12 +2,12 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from encoders.base import EncoderError, FloatArray
+from encoders.base import EncoderError, FloatArray, TextEncoder
 from encoders.categories import DerivedCategories
 from encoders.items import item_text
 from encoders.training.events import TEACHING_KINDS, Event, TrainingItems
@@ -17,15 +17,27 @@ from stream.event_files import read_catalogue, read_messages
 from stream.settings import TrackerSettings
 from stream.trackers import Rejected, decode
 
+TEXTS_PER_STEP = 256
+
 
 def read_rows(path: Path, settings: TrackerSettings) -> tuple[list[ItemRow], Counter[str]]:
     """Return the catalogue's items with a title, the last row of each, and how many rows were refused by reason.
 
     Raises EventFileError, and EncoderError when no item is left.
     """
+    titled, refused = titled_rows(read_catalogue(path), settings)
+    if not titled:
+        raise EncoderError(f"{path} has no item with a title")
+    return titled, refused
+
+
+def titled_rows(
+    messages: Iterable[tuple[bytes | None, bytes | None]], settings: TrackerSettings
+) -> tuple[list[ItemRow], Counter[str]]:
+    """Return the items with a title, the last row of each, and how many rows were refused by reason."""
     rows: dict[str, ItemRow] = {}
     refused: Counter[str] = Counter()
-    for key, value in read_catalogue(path):
+    for key, value in messages:
         try:
             row = decode_row(key, value, settings)
         except Rejected as rejected:
@@ -35,10 +47,7 @@ def read_rows(path: Path, settings: TrackerSettings) -> tuple[list[ItemRow], Cou
             rows.pop(row.item_id, None)
         else:
             rows[row.item_id] = row
-    titled = [row for row in rows.values() if row.title]
-    if not titled:
-        raise EncoderError(f"{path} has no item with a title")
-    return titled, refused
+    return [row for row in rows.values() if row.title], refused
 
 
 def accepted(
@@ -79,6 +88,17 @@ def read_events(
 def texts_of(rows: Sequence[ItemRow]) -> list[str]:
     """Return what is encoded of each item, as the catalogue agent does."""
     return [item_text(row.title, row.brand, row.category) for row in rows]
+
+
+def encode_texts(encoder: TextEncoder, texts: Sequence[str], step: Callable[[], None]) -> FloatArray:
+    """Return (len(texts), D); ``step`` is called for each text."""
+    vectors = []
+    for start in range(0, len(texts), TEXTS_PER_STEP):
+        part = texts[start : start + TEXTS_PER_STEP]
+        vectors.append(encoder.encode(part))
+        for _ in part:
+            step()
+    return np.concatenate(vectors)
 
 
 def training_items(

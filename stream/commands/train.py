@@ -10,7 +10,7 @@ from encoders.training.projection import fit_projection
 from stream.commands.console import ExitCode, fail, print_json
 from stream.commands.train_centroids import categories, micro_topics
 from stream.commands.train_ranker import ranker
-from stream.commands.train_user import encode_texts, user
+from stream.commands.train_user import user
 from stream.commands.training import (
     AsJson,
     Attribution,
@@ -19,6 +19,7 @@ from stream.commands.training import (
     Licence,
     Out,
     check_out,
+    encode_with_bar,
     figures,
     load_encoder,
     metric_lines,
@@ -59,7 +60,7 @@ def projection(
     texts = [item_text(item.title, item.brand, item.category) for item in read_items(items)]
     encoder = load_encoder()
     try:
-        fitted = fit_projection(encode_texts(encoder, texts, "encoding items"))
+        fitted = fit_projection(encode_with_bar(encoder, texts, "encoding items"))
     except EncoderError as error:
         fail(str(error), ExitCode.FAILED)
     card = ProjectionCard(

@@ -16,7 +16,6 @@ from encoders.training.categories import train_categories
 from encoders.training.clusters import FormerCentroids, TrainedCentroids
 from encoders.training.micro_topics import train_micro_topics
 from stream.commands.console import ExitCode, fail, print_json
-from stream.commands.train_user import encode_texts
 from stream.commands.training import (
     AsJson,
     Attribution,
@@ -25,6 +24,7 @@ from stream.commands.training import (
     Licence,
     Out,
     check_out,
+    encode_with_bar,
     figures,
     load_encoder,
     metric_lines,
@@ -138,7 +138,7 @@ class _Result:
 
 
 def _encode(encoder: TextEncoder, what: str) -> Callable[[Sequence[str]], FloatArray]:
-    return lambda texts: encode_texts(encoder, texts, what)
+    return lambda texts: encode_with_bar(encoder, texts, what)
 
 
 def _made(train: Callable[[], TrainedCentroids]) -> TrainedCentroids:

@@ -1,7 +1,5 @@
 """``interestream train user``: a model of users from a shop's own events."""
 
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
 from hashlib import sha256
 from pathlib import Path
 from typing import Annotated
@@ -14,7 +12,6 @@ from encoders.card import Card
 from encoders.device import CPU, default_cpu_threads, use_cpu_threads
 from encoders.factory import load_categories, load_projection, load_text_encoder
 from encoders.training.events import TrainingItems, build_histories
-from encoders.training.fit import Watcher
 from encoders.training.options import EncoderName, TrainingOptions
 from encoders.training.parts import HoldOut
 from encoders.training.propagated import Interests
@@ -22,11 +19,12 @@ from encoders.training.user import Refit, UserTraining
 from encoders.user.model import save_user_model
 from graph.settings import InterestSettings
 from stream.commands.console import ExitCode, fail, print_json, progress_bar, read_settings
+from stream.commands.training import encode_with_bar
+from stream.epoch_bars import EpochBars
 from stream.event_files import EventFileError, count_hint
 from stream.settings import Settings
 from stream.training_files import read_events, read_rows, texts_of, training_items
 
-TEXTS_PER_STEP = 256
 CHECKPOINTS = ".training"
 
 DEFAULTS = TrainingOptions()
@@ -85,7 +83,7 @@ def user(
         fail(str(error), ExitCode.USAGE)
     try:
         histories = build_histories(interactions, {item: row for row, item in enumerate(catalogue.ids)})
-        with EpochBars() as bars:
+        with EpochBars(progress_bar, lambda line: typer.echo(line, err=True)) as bars:
             training = UserTraining(catalogue, text.model, load_projection(text), options, folder, bars)
             trained = training.run(histories, hold_out, refit, interests_of(settings.graph.interest))
     except EncoderError as error:
@@ -127,49 +125,9 @@ def read_shop_items(
     if cache.is_file():
         vectors: FloatArray = np.load(cache, allow_pickle=False)
     else:
-        vectors = encode_texts(text, texts, "encoding items")
+        vectors = encode_with_bar(text, texts, "encoding items")
         np.save(cache, vectors, allow_pickle=False)
     return training_items(rows, vectors, load_categories(settings.encoder, text)), dict(refused)
-
-
-def encode_texts(encoder: TextEncoder, texts: Sequence[str], title: str) -> FloatArray:
-    """Return (len(texts), D) with a progress bar."""
-    vectors = []
-    with progress_bar(title, len(texts)) as step:
-        for start in range(0, len(texts), TEXTS_PER_STEP):
-            part = texts[start : start + TEXTS_PER_STEP]
-            vectors.append(encoder.encode(part))
-            for _ in part:
-                step()
-    return np.concatenate(vectors)
-
-
-class EpochBars(Watcher):
-    """A progress bar for each epoch, and a line on standard error behind it."""
-
-    def __init__(self) -> None:
-        self._open = ExitStack()
-        self._step: Callable[[], None] = lambda: None
-
-    def __enter__(self) -> "EpochBars":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._open.close()
-
-    def begin_epoch(self, stage: str, number: int, samples: int) -> None:
-        """Show a new bar."""
-        self._step = self._open.enter_context(progress_bar(f"{stage}, epoch {number}", samples))
-
-    def step(self, samples: int) -> None:
-        """Move it."""
-        for _ in range(samples):
-            self._step()
-
-    def end_epoch(self, stage: str, number: int, figures: dict[str, float]) -> None:
-        """Take it away, and say what the epoch reached."""
-        self._open.close()
-        typer.echo(f"{stage}, epoch {number}: " + ", ".join(f"{k} {v:.4f}" for k, v in figures.items()), err=True)
 
 
 def _text(out: Path, name: str, metrics: dict[str, float]) -> str:

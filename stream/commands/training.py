@@ -1,16 +1,18 @@
 """What the commands of ``interestream train`` share: their options, and the items they are given."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from encoders.base import EncoderError, TextEncoder
+from encoders.base import EncoderError, FloatArray, TextEncoder
 from encoders.card import card_path
 from encoders.device import choose_device
 from encoders.factory import load_text_encoder
 from encoders.training.catalogue import CatalogueItem, read_catalogue
-from stream.commands.console import ExitCode, fail, read_settings
+from stream.commands.console import ExitCode, fail, progress_bar, read_settings
+from stream.training_files import encode_texts
 
 Items = Annotated[
     Path,
@@ -49,6 +51,12 @@ def load_encoder() -> TextEncoder:
         return load_text_encoder(settings, choose_device(settings.device))
     except EncoderError as error:
         fail(str(error), ExitCode.USAGE)
+
+
+def encode_with_bar(encoder: TextEncoder, texts: Sequence[str], title: str) -> FloatArray:
+    """Return (len(texts), D) with a progress bar."""
+    with progress_bar(title, len(texts)) as step:
+        return encode_texts(encoder, texts, step)
 
 
 def figures(out: Path, encoder: TextEncoder, metrics: dict[str, float]) -> dict[str, object]:
