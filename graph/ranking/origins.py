@@ -41,6 +41,25 @@ def strongest_steps(batch: ProfileBatch, found: Reached, picked: IntArray) -> In
     return followed[first_of_largest(missed + 0.5 * values / max(values.max(initial=0.0), _TINY), owners)]
 
 
+def share_without(batch: ProfileBatch, found: Reached, picked: IntArray, anchors: IntArray) -> FloatArray:
+    """Return by what factor the transitions' share of each picked candidate would change without one anchor.
+
+    anchors: places in the batch's anchors, negative for none. At most by this: another candidate may be the largest
+    then. 1 where no steps lead to the candidate.
+    """
+    factors = np.ones(len(picked))
+    reached = np.flatnonzero((found.transitions[picked] > 0.0) & (anchors >= 0))
+    if not len(reached):
+        return factors
+    candidates, gone = picked[reached], anchors[reached]
+    followed, owners = _steps_of(found, candidates)
+    own = found.steps.anchors[followed] == gone[owners]
+    sums = np.bincount(owners[own], weights=found.steps.values[followed][own], minlength=len(reached))
+    lost = _parts_of_largest(batch, found)[gone]
+    factors[reached] = (1.0 - sums / found.transitions[candidates]) / (1.0 - np.minimum(lost, _ALL_BUT))
+    return factors
+
+
 def nearest_anchors(
     shop: Shop, batch: ProfileBatch, users: IntArray, rows: IntArray, vectors: Vectors
 ) -> list[str | None]:

@@ -13,6 +13,7 @@ from graph.ranking.diversity import Mix, Scored, choose
 from graph.ranking.exposure import exposure_caps
 from graph.ranking.features import MILLIONTHS, Vectors, closeness, contributions, share_of_largest
 from graph.ranking.items import ItemIndex
+from graph.ranking.likeness import likeness, likest_anchors
 from graph.ranking.lists import CrossSell, UpSell, UserFeatures, UserLists, UserScores
 from graph.ranking.places import explore, give_places
 from graph.ranking.profile import UserProfile
@@ -160,15 +161,17 @@ class Ranker:
         )
         give_places(chosen, found, scored.scores, scored.ranks, shop.newcomers, settings.new_items)
         propensities = explore(chosen, found, scored.ranks, of.names, batch.nows, settings.exploration)
-        return cross_sell_lists(shop, batch, of.names, _heard_of(found, weights), parts, chosen, propensities)
+        picked = chosen[chosen >= 0]
+        like = likest_anchors(shop, batch, of.vectors, users[picked], rows[picked], self._ranking)
+        return cross_sell_lists(shop, batch, of.names, _heard_of(found, weights), parts, chosen, propensities, like)
 
     def _score_cross_sell(self, of: _Users, weights: Weights) -> tuple[CrossCandidates, IntArray]:
-        """Return the candidates and the (4, candidates) contributions of their features."""
+        """Return the candidates and the (5, candidates) contributions of their features."""
         found, values, factor = self._cross_sell_features(of)
         return found, contributions(list(zip(weights.cross_sell, values, strict=True)), factor)
 
     def _cross_sell_features(self, of: _Users) -> tuple[CrossCandidates, list[FloatArray], FloatArray]:
-        """Return the candidates, four features in [0, 1] and the factor on all of them."""
+        """Return the candidates, five features in [0, 1] and the factor on all of them."""
         shop, batch = of.shop, of.batch
         found = cross_candidates(shop, batch, of.steps, of.nearest, self._settings, self._ranking)
         users, rows = found.users, found.rows
@@ -177,6 +180,7 @@ class Ranker:
             np.divide(found.associations, strongest, out=np.zeros(len(users)), where=strongest > 0.0),
             share_of_largest(found.transitions, users, batch.size),
             closeness(of.embeddings, of.vectors, users, rows),
+            likeness(shop, batch, of.vectors, users, rows, self._ranking),
             shop.shelves.popularity[rows],
         ]
         return found, values, batch.demoted[users, found.categories] * ignored_factors(shop, batch, users, rows)

@@ -12,8 +12,9 @@ from graph.ranking.batch import ProfileBatch
 from graph.ranking.codes import IntArray
 from graph.ranking.cross_candidates import CrossCandidates
 from graph.ranking.features import MILLIONTHS, Vectors
+from graph.ranking.likeness import Likest
 from graph.ranking.lists import CrossSell, Reason, UpSell
-from graph.ranking.origins import Reached, nearest_anchors, strongest_steps
+from graph.ranking.origins import Reached, nearest_anchors, share_without, strongest_steps
 from graph.ranking.ragged import FloatArray
 from graph.ranking.shop import Shop
 from graph.ranking.steps import strongest_sources
@@ -34,12 +35,14 @@ def cross_sell_lists(
     parts: IntArray,
     chosen: IntArray,
     propensities: FloatArray,
+    likest: Likest,
 ) -> list[tuple[CrossSell, ...]]:
     """Return one list per user.
 
-    parts: (4, candidates) contributions of association, transitions, embedding, popularity; chosen: (users, length)
-    places in the candidates, -1 for none. A feature that says nothing of an item is left out; an item of which nothing
-    speaks is there for its popularity, however small. propensities: (users,) of what stands in the last place.
+    parts: (5, candidates) contributions of association, transitions, embedding, likeness, popularity; chosen: (users,
+    length) places in the candidates, -1 for none; propensities: (users,) of what stands in the last place; likest:
+    where the likeness of each chosen item comes from, user by user. A feature that says nothing of an item is left
+    out; an item of which nothing speaks is there for its popularity, however small.
     """
     picked = chosen[chosen >= 0]
     new = frozenset(shop.items.ids.names(shop.newcomers.tolist()))
@@ -51,10 +54,12 @@ def cross_sell_lists(
         *(parts[:, picked] / MILLIONTHS).tolist(),
         _association_edges(shop, batch, found, picked),
         _transition_edges(shop, batch, found, picked, viewed="ITEM_VIEWED_NEXT"),
+        _likeness_origins(batch, found, parts, picked, likest),
         strict=True,
     )
     entries = []
-    for user, item_id, code, score, association, transition, embedding, popularity, associated, stepped in columns:
+    for user, item_id, code, score, *contributed, associated, stepped, resembled in columns:
+        association, transition, embedding, likeness, popularity = contributed
         name, category = names[user], shop.items.categories[code] if code >= 0 else None
         because = []
         if associated is not None and category is not None:
@@ -65,6 +70,8 @@ def cross_sell_lists(
             because.append(Reason(feature, transition, (name, source, item_id), users))
         if embedding:
             because.append(Reason("EMBEDDING", embedding, (name, item_id)))
+        if likeness:
+            because.append(Reason("LIKENESS", likeness, _path(name, resembled, item_id)))
         if popularity or not because:
             because.append(Reason("POPULAR", popularity, (name, item_id)))
         if item_id in new:
@@ -144,6 +151,22 @@ def _association_edges(shop: Shop, batch: ProfileBatch, found: CrossCandidates, 
     ):
         lines[place] = "BOUGHT_NEXT" if bought else "VIEWED_NEXT", source, crowd, lift
     return lines
+
+
+def _likeness_origins(
+    batch: ProfileBatch, found: CrossCandidates, parts: IntArray, picked: IntArray, likest: Likest
+) -> list[str | None]:
+    """Return the item of the history to name for each likeness; None where the item would not score less without it.
+
+    The transitions' share may gain more by its absence than the likeness loses.
+    """
+    _, transition, _, like, _ = parts[:, picked]
+    lost = like * (1.0 - likest.left)
+    gained = transition * (share_without(batch, found, picked, likest.anchors) - 1.0)
+    ids: list[str | None] = [None] * len(picked)
+    for place in np.flatnonzero((likest.anchors >= 0) & (lost > gained) & (lost > 0.0)).tolist():
+        ids[place] = batch.anchors.ids[int(likest.anchors[place])]
+    return ids
 
 
 def _transition_edges(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from graph.ranking.settings import RankingSettings
 from graph.settings import ListSettings
 
-CROSS_SELL_FEATURES = ("category", "transition", "embedding", "popularity")
+CROSS_SELL_FEATURES = ("category", "transition", "embedding", "likeness", "popularity")
 UP_SELL_FEATURES = ("transition", "embedding", "price")
 """In the order of the contributions."""
 
@@ -30,6 +30,7 @@ def fixed_weights(settings: ListSettings, ranking: RankingSettings) -> Weights:
         settings.category_feature,
         settings.transition_feature,
         settings.embedding_feature,
+        settings.likeness_feature,
         settings.popularity_feature,
     )
     up_sell = settings.transition_feature, settings.embedding_feature, ranking.price_feature

@@ -59,6 +59,14 @@ def evaluate(
     ranker: Annotated[
         Path | None, typer.Option(help="prequential: weights from `train ranker` that the worker's own code ranks by.")
     ] = None,
+    train: Annotated[
+        bool,
+        typer.Option(
+            "--train",
+            help="prequential: also train a user model on what the worker processes before its tests, and run it again "
+            "with that.",
+        ),
+    ] = False,
     seed: Annotated[int, typer.Option(min=0, help="Of every random choice.")] = 0,
     plots: Annotated[Path | None, typer.Option(help="Folder to write PNGs into.")] = None,
     lists: Annotated[
@@ -83,6 +91,8 @@ def evaluate(
     Example: interestream evaluate --events events.csv.gz --items items.csv.gz --protocol leave-one-out
     """
     _check(protocol, test, cut, plots, lists, ranker)
+    if train and (protocol is not Protocol.PREQUENTIAL or not worker):
+        fail("--train belongs to --protocol prequential with a --worker above 0", ExitCode.USAGE)
     settings = read_settings()
     if ranker is not None:
         settings = _ranked_by(settings, ranker)
@@ -90,7 +100,7 @@ def evaluate(
         shop = read_shop(events, items, protocol, test, _kinds(kinds))
         contest = Contest(seed, progress_bar, baselines, ablation)
         report = evaluate_shop(
-            shop, Options(protocol, _cut(cut), test_days, relations, cases, worker), contest, settings
+            shop, Options(protocol, _cut(cut), test_days, relations, cases, worker, train), contest, settings
         )
         if lists is not None:
             _write_lists(lists, report)

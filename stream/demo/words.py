@@ -57,6 +57,8 @@ def in_words(reason: Reason, title_of: Callable[[str], str]) -> str:
             return f"a step up from {title_of(before)}"
         case "EMBEDDING":
             return f"near to {title_of(before)}" if before else "near to what this shopper likes"
+        case "LIKENESS":
+            return f"alike to {title_of(before)}" if before else "alike to what this shopper took lately"
         case "NEW":
             return "new in the shop"
         case "POPULAR":

@@ -1,6 +1,5 @@
 """A whole evaluation: the tests of a protocol, cross-sell by relations, and what was found."""
 
-import asyncio
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,12 +7,12 @@ from pathlib import Path
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # it has no stubs
 
 from stream.evaluation.contest import Contest, Section
-from stream.evaluation.nightly import Comparison, compare_with_nightly
+from stream.evaluation.nightly import TRAINED_WORKER, WORKER
 from stream.evaluation.plan import Protocol, Shop, plan, plan_relations
 from stream.evaluation.prequential_run import run_prequential
 from stream.evaluation.relations import COMPLEMENTS, SUBSTITUTES, read_relation, share_of_related
 from stream.evaluation.report import Report
-from stream.evaluation.worker_run import TEST_SHARE, run_worker, worker_figures
+from stream.evaluation.workers import Workers, run_workers
 from stream.settings import Settings
 
 JUDGED_PLACES = 10
@@ -23,7 +22,8 @@ JUDGED_PLACES = 10
 class Options:
     """cut: of next-basket, ms. test_days: of session. relations: a folder.
 
-    Of prequential: most_cases; worker: how many of the last interactions the worker's own code processes, 0 for none.
+    Of prequential: most_cases; worker: how many of the last interactions the worker's own code processes, 0 for none;
+    train: whether to train a user model on those before the tests, and run the worker once more with it.
     """
 
     protocol: Protocol
@@ -32,6 +32,7 @@ class Options:
     relations: Path | None = None
     most_cases: int = 5000
     worker: int = 20_000
+    train: bool = False
 
 
 def evaluate_shop(shop: Shop, options: Options, contest: Contest, settings: Settings) -> Report:
@@ -47,19 +48,12 @@ def evaluate_shop(shop: Shop, options: Options, contest: Contest, settings: Sett
 def _evaluate(shop: Shop, options: Options, contest: Contest, settings: Settings) -> Report:
     start, cpu_start = time.perf_counter(), time.process_time()
     freshness: dict[str, dict[str, float]] = {}
-    worker: dict[str, dict[str, float]] = {}
-    nightly: dict[str, Comparison] = {}
+    workers = Workers()
     if options.protocol is Protocol.PREQUENTIAL:
         section, freshness = run_prequential(shop, contest, options.most_cases)
         sections = [section]
         if options.worker:
-            with contest.progress(
-                "prequential: the worker", round(TEST_SHARE * min(options.worker, len(shop.raw)))
-            ) as step:
-                published = asyncio.run(run_worker(shop.raw, shop.catalogue, settings, options.worker, step))
-            worker = worker_figures(published)
-            if contest.baselines and len(published.targets):
-                nightly = compare_with_nightly(shop, published, settings.graph.lists, contest)
+            workers = run_workers(shop, options.worker, options.train, contest, settings)
     else:
         sections = contest.run(list(plan(shop, options.protocol, options.cut, options.test_days)))
     shares: dict[str, dict[str, float]] = {}
@@ -76,8 +70,10 @@ def _evaluate(shop: Shop, options: Options, contest: Contest, settings: Settings
         cpu_seconds=time.process_time() - cpu_start,
         freshness=freshness,
         relations=shares,
-        worker=worker,
-        nightly=nightly,
+        worker=workers.figures.get(WORKER, {}),
+        trained_worker=workers.figures.get(TRAINED_WORKER, {}),
+        training=workers.training,
+        nightly=workers.nightly,
     )
 
 

@@ -29,39 +29,46 @@ from stream.evaluation.scoring import Scorer, block_size, top_items
 from stream.evaluation.shop import order_by_user
 from stream.evaluation.worker_run import LENGTH, WorkerLists
 
-WORKER = "worker"
+WORKER, TRAINED_WORKER = "worker", "trained worker"
 LEAD_METRIC = "NDCG@10"
 SHOWN = ("HR@5", "NDCG@5", "HR@10", "NDCG@10", "MRR@10")
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """One list's cases, everyone's figures over them, and the worker's paired lead over the best batch by NDCG@10."""
+    """One list's cases, everyone's figures over them, and each worker's paired lead over the best batch by NDCG@10."""
 
     cases: int
     models: Mapping[str, Mapping[str, Interval]]
-    lead: Lead
+    leads: Mapping[str, Lead]
 
     def as_json(self) -> dict[str, object]:
         """Return plain values by name."""
         models = {name: {metric: found.value for metric, found in of.items()} for name, of in self.models.items()}
         intervals = {name: {metric: [i.low, i.high] for metric, i in of.items()} for name, of in self.models.items()}
-        lead = {"over": self.lead.part, "metric": LEAD_METRIC, **vars(self.lead.difference)}
-        return {"cases": self.cases, "models": models, "intervals": intervals, "lead": lead}
+        leads = {
+            worker: {"over": lead.part, "metric": LEAD_METRIC, **vars(lead.difference)}
+            for worker, lead in self.leads.items()
+        }
+        return {"cases": self.cases, "models": models, "intervals": intervals, "leads": leads}
 
 
 def compare_with_nightly(
-    shop: Shop, found: WorkerLists, settings: ListSettings, contest: Contest
+    shop: Shop, workers: Mapping[str, WorkerLists], settings: ListSettings, contest: Contest
 ) -> dict[str, Comparison]:
-    """Return the comparison of each list that any case is there for. shop: read as for ``prequential``."""
-    tests = _Tests.of(shop, found, settings)
+    """Return the comparison of each list that any case is there for.
+
+    shop: read as for ``prequential``; workers: what was published in runs over the same interactions.
+    """
+    tests = _Tests.of(shop, next(iter(workers.values())), settings)
     fitted = {baseline.name: baseline.fit(tests.knowledge) for baseline in BASELINES}
     batches = {name: scorer for name, scorer in fitted.items() if scorer is not None}
     comparisons = {}
     for name, allowed in RULES.items():
         kept = np.flatnonzero(tests.reachable(allowed))
         if len(kept):
-            comparison = _compare(name, tests.select(kept), batches, found.lists[name][kept], contest)
+            lists = {worker: found.lists[name][kept] for worker, found in workers.items()}
+            comparison = _compare(name, tests.select(kept), batches, lists, contest)
             comparisons[name.replace("_", "-")] = comparison
     return comparisons
 
@@ -157,9 +164,11 @@ def _latest_distinct(cases: Cases, most: int) -> Iterator[IntArray]:
         yield codes
 
 
-def _compare(name: str, tests: _Tests, batches: Mapping[str, Scorer], worker: IntArray, contest: Contest) -> Comparison:
+def _compare(
+    name: str, tests: _Tests, batches: Mapping[str, Scorer], workers: Mapping[str, IntArray], contest: Contest
+) -> Comparison:
     judge, allowed = Judge(tests.knowledge, tests.cases, contest.seed), RULES[name]
-    lists = {WORKER: worker}
+    lists = dict(workers)
     for batch, scorer in batches.items():
         parts = []
         with contest.progress(f"nightly, {name}: {batch}", len(tests)) as step:
@@ -174,5 +183,8 @@ def _compare(name: str, tests: _Tests, batches: Mapping[str, Scorer], worker: In
     for model, found in lists.items():
         accuracy = judge.accuracy(found)
         models[model] = {metric: accuracy[metric] for metric in SHOWN}
-    best = max((model for model in lists if model != WORKER), key=lambda model: models[model][LEAD_METRIC].value)
-    return Comparison(len(tests), models, Lead(best, judge.lead(worker, lists[best], LEAD_METRIC)))
+    best = max(batches, key=lambda model: models[model][LEAD_METRIC].value)
+    leads = {
+        worker: Lead(best, judge.lead(published, lists[best], LEAD_METRIC)) for worker, published in workers.items()
+    }
+    return Comparison(len(tests), models, leads)

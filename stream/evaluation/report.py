@@ -21,7 +21,8 @@ class Report:
     """sections: the tests, the protocol's own first. freshness: delay to figures of the ranker.
 
     relations: of each cross-sell section, the shares of the lists that relations hold. worker: what the worker's own
-    code published, by list; nightly: the same lists against those of nightly batches.
+    code published, by list; trained_worker: the same with a user model trained before the tests, training: its
+    metrics; nightly: their lists against those of nightly batches.
     """
 
     protocol: str
@@ -33,6 +34,8 @@ class Report:
     freshness: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     relations: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     worker: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    trained_worker: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    training: Mapping[str, float] = field(default_factory=dict)
     nightly: Mapping[str, Comparison] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
@@ -53,6 +56,8 @@ class Report:
             "freshness": {delay: dict(figures) for delay, figures in self.freshness.items()},
             "relations": {name: dict(shares) for name, shares in self.relations.items()},
             "worker": {name: dict(figures) for name, figures in self.worker.items()},
+            "trained_worker": {name: dict(figures) for name, figures in self.trained_worker.items()},
+            "training": dict(self.training),
             "nightly": {name: comparison.as_json() for name, comparison in self.nightly.items()},
             "sources": {baseline.name: baseline.source for baseline in BASELINES},
             "seconds": round(self.seconds, 1),

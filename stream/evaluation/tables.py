@@ -7,7 +7,7 @@ from rich.table import Table
 from stream.evaluation.bootstrap import Interval
 from stream.evaluation.contest import Section
 from stream.evaluation.figures import Figures
-from stream.evaluation.nightly import LEAD_METRIC, SHOWN, WORKER, Comparison
+from stream.evaluation.nightly import LEAD_METRIC, SHOWN, Comparison
 from stream.evaluation.report import Report
 
 ACCURACY = ("HR@10", "NDCG@10", "HR@20", "MRR@20", "Recall@20", "NDCG@20")
@@ -27,10 +27,14 @@ def tables(report: Report) -> Iterator[Table]:
     if report.relations:
         yield _plain("cross-sell lists of 10: share of the listed items that a relation holds", report.relations)
     if report.worker:
-        lists = {name: figures for name, figures in report.worker.items() if name != "stream"}
+        runs = {"": report.worker} | ({"trained, ": report.trained_worker} if report.trained_worker else {})
+        lists = {run + name: found[name] for run, found in runs.items() for name in found if name != "stream"}
         yield _plain("the worker's own lists, as published before each interaction", lists)
         yield from (_comparison(name, found) for name, found in report.nightly.items())
-        yield _plain("the worker's own code, one interaction at a time", {"stream": report.worker["stream"]})
+        streams = {f"{run}stream": found["stream"] for run, found in runs.items()}
+        yield _plain("the worker's own code, one interaction at a time", streams)
+    if report.training:
+        yield _plain("the trained worker's user model, on what was before the tests", {"training": report.training})
 
 
 def _accuracy(title: str, section: Section) -> Table:
@@ -87,11 +91,13 @@ def _comparison(name: str, found: Comparison) -> Table:
         table.add_column(metric, justify="right")
     for model, figures in found.models.items():
         table.add_row(
-            model, *(_with_interval(figures[metric]) for metric in SHOWN), style="bold" if model == WORKER else ""
+            model, *(_with_interval(figures[metric]) for metric in SHOWN), style="bold" if model in found.leads else ""
         )
-    lead = found.lead.difference
-    over = f"lead over {found.lead.part}: {lead.value:+.4f} ({lead.low:+.4f} to {lead.high:+.4f}) {LEAD_METRIC}"
-    table.caption, table.caption_justify = over, "left"
+    lines = []
+    for worker, lead in found.leads.items():
+        over, by = lead.part, lead.difference
+        lines.append(f"{worker}, lead over {over}: {by.value:+.4f} ({by.low:+.4f} to {by.high:+.4f}) {LEAD_METRIC}")
+    table.caption, table.caption_justify = "\n".join(lines), "left"
     return table
 
 

@@ -78,9 +78,15 @@ async def run_worker(
     pipeline = Pipeline(settings, load_encoders(settings.encoder), clock)
     await pipeline.start()
     try:
-        return await _run(pipeline, clock, raw, catalogue, range(max(0, len(raw) - most), len(raw)), step)
+        return await _run(pipeline, clock, raw, catalogue, most, step)
     finally:
         await pipeline.close()
+
+
+def stretch_of(raw: RawEvents, most: int) -> tuple[range, int]:
+    """Return the places of the last ``most`` interactions, and the first one that is a test."""
+    places = range(max(0, len(raw) - most), len(raw))
+    return places, places[-round(TEST_SHARE * len(places)) :][0] if len(places) > 1 / TEST_SHARE else places.stop
 
 
 class _Clock:
@@ -92,15 +98,15 @@ class _Clock:
 
 
 async def _run(
-    pipeline: Pipeline, clock: _Clock, raw: RawEvents, catalogue: Catalogue, places: range, step: Callable[[], None]
+    pipeline: Pipeline, clock: _Clock, raw: RawEvents, catalogue: Catalogue, most: int, step: Callable[[], None]
 ) -> WorkerLists:
+    places, tested_from = stretch_of(raw, most)
     topics, owned_ms = pipeline.settings.topics, int(pipeline.settings.graph.lists.owned_seconds * 1000)
     shift = _END_MS - int(raw.times[-1])
     clock.now = int(raw.times[places[0]]) + shift
     for key, value in catalogue_messages(catalogue):
         pipeline.log.append(topics.catalogue, key, value)
     await pipeline.drain()
-    tested_from = places[-round(TEST_SHARE * len(places)) :][0] if len(places) > 1 / TEST_SHARE else places.stop
     for place in places[: tested_from - places.start]:
         clock.now = int(raw.times[place]) + shift
         pipeline.log.append(topics.interactions, None, event_message(raw, place, shift))
@@ -167,11 +173,16 @@ class _Published:
         return fresh
 
 
+def worker_kind(kind: str) -> str:
+    """Return the kind of an interaction as a tracker names it."""
+    return _KINDS.get(kind, kind or "view")
+
+
 def event_message(raw: RawEvents, place: int, shift: int) -> bytes:
     """Return the interaction as a tracker of our own dialect would send it; ``shift`` is added to its time, ms."""
     event = {
         "event_id": f"event-{place}",
-        "kind": _KINDS.get(raw.kinds[place], raw.kinds[place] or "view"),
+        "kind": worker_kind(raw.kinds[place]),
         "user_id": raw.users[place],
         "item_id": raw.items[place],
         "occurred_at": int(raw.times[place]) + shift,

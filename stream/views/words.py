@@ -60,6 +60,8 @@ def reason_in_words(reason: Reason) -> str:
             return f"viewed after {start}{counted}"
         case "EMBEDDING":
             return f"resembles {start}" if start else "resembles the user's history"
+        case "LIKENESS":
+            return f"resembles {start}" if start else "resembles one of the user's latest items"
         case "POPULAR":
             return "popular"
         case "NEW":

@@ -86,12 +86,13 @@ def test_a_cross_sell_items_category_is_not_among_those_earlier_in_its_path(shop
                     _, source, target, _ = reason.path
                     assert target == entry.category != source
                     assert source in {interest.category for interest in profile.interests}
-                elif reason.feature in {"ITEM_BOUGHT_NEXT", "ITEM_VIEWED_NEXT"}:
+                elif len(reason.path) > 2:
+                    assert reason.feature in {"ITEM_BOUGHT_NEXT", "ITEM_VIEWED_NEXT", "LIKENESS"}
                     _, source, _ = reason.path
                     assert source in {item.item_id for item in profile.history}
                     assert category_for(shop, profile, source) not in {None, entry.category}
                 else:
-                    assert len(reason.path) == 2
+                    assert reason.feature in {"EMBEDDING", "LIKENESS", "POPULAR", "NEW"}
 
 
 def reached(entry: CrossSell) -> bool:

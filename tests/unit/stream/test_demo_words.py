@@ -23,6 +23,8 @@ TITLES = {"a": "Lantern", "b": "Candle"}
         (Reason("PRICE", 0.4, ("u", "a", "b")), "a step up from Lantern"),
         (Reason("EMBEDDING", 0.4, ("u", "b")), "near to what this shopper likes"),
         (Reason("EMBEDDING", 0.4, ("u", "a", "b")), "near to Lantern"),
+        (Reason("LIKENESS", 0.4, ("u", "a", "b")), "alike to Lantern"),
+        (Reason("LIKENESS", 0.4, ("u", "b")), "alike to what this shopper took lately"),
         (Reason("POPULAR", 0.4, ("u", "b")), "popular in the shop now"),
         (Reason("SOME_NEW_FEATURE", 0.4, ("u", "b")), "some new feature"),
     ],

@@ -11,6 +11,7 @@ from graph.ranking.weights import fixed_weights
 from graph.settings import GraphSettings
 from stream.ranker_file import (
     FIXED,
+    FORMAT,
     LEARNED,
     MAX_BYTES,
     LearnedList,
@@ -22,12 +23,12 @@ from stream.ranker_file import (
     write_ranker,
 )
 
-CROSS_SELL = {"category": 0.2, "transition": 1.5, "embedding": 0.0, "popularity": 0.6}
+CROSS_SELL = {"category": 0.2, "transition": 1.5, "embedding": 0.0, "likeness": 0.3, "popularity": 0.6}
 UP_SELL = {"transition": 1.0, "embedding": 0.8, "price": 0.2}
 
 
 def file_of(cross_sell: dict[str, float] = CROSS_SELL, chosen: str = LEARNED) -> RankerFile:
-    file = RankerFile(1, "", LearnedList(cross_sell, chosen, "better"), LearnedList(UP_SELL, FIXED, "too few"))
+    file = RankerFile(FORMAT, "", LearnedList(cross_sell, chosen, "better"), LearnedList(UP_SELL, FIXED, "too few"))
     return msgspec.structs.replace(file, version=version_of(file))
 
 
@@ -35,7 +36,7 @@ def test_there_and_back(tmp_path: Path) -> None:
     path = tmp_path / "ranker.json"
     write_ranker(path, file_of())
     assert read_ranker(path) == file_of()
-    assert read_ranker(path).weights.cross_sell == (0.2, 1.5, 0.0, 0.6)
+    assert read_ranker(path).weights.cross_sell == (0.2, 1.5, 0.0, 0.3, 0.6)
     assert read_ranker(path).weights.up_sell == (1.0, 0.8, 0.2)
     assert [found.name for found in tmp_path.iterdir()] == ["ranker.json"]
 
@@ -61,7 +62,7 @@ def test_without_a_file_the_weights_are_those_of_the_settings(tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"format": 2}, "format 2; this version reads format 1"),
+        ({"format": 1}, "format 1; this version reads format 2: train again"),
         ({"format": "1"}, r"Expected `int`, got `str` - at `\$.format`"),
         ({"version": "linear-00000000"}, "version is 'linear-00000000', its weights' is"),
         ({"cross_sell": None}, r"\$.cross_sell"),

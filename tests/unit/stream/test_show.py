@@ -306,6 +306,8 @@ def test_a_category_as_text(store: MemoryGraphStore) -> None:
         (Reason("ITEM_BOUGHT_NEXT", 0.1, ("u", "lamp", "i"), 0), "bought after lamp"),
         (Reason("EMBEDDING", 0.1, ("u", "i")), "resembles the user's history"),
         (Reason("EMBEDDING", 0.1, ("u", "lamp", "i")), "resembles lamp"),
+        (Reason("LIKENESS", 0.1, ("u", "lamp", "i")), "resembles lamp"),
+        (Reason("LIKENESS", 0.1, ("u", "i")), "resembles one of the user's latest items"),
         (Reason("POPULAR", 0.1, ("u", "i")), "popular"),
         (Reason("PRICE", 0.1, ("u", "anchor", "i")), "a moderate step up in price from anchor"),
         (Reason("NEW_FEATURE", 0.1, ("u", "x", "i"), 2), "NEW_FEATURE > x by 2 users"),

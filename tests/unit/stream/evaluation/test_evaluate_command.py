@@ -10,9 +10,10 @@ import pytest
 import typer
 from typer.testing import CliRunner, Result
 
+from graph.ranking.weights import CROSS_SELL_FEATURES
 from stream.commands.evaluate import evaluate
 from stream.evaluation.ranker.ingredients import trained
-from stream.ranker_file import LEARNED, LearnedList, RankerFile, version_of, write_ranker
+from stream.ranker_file import FORMAT, LEARNED, LearnedList, RankerFile, version_of, write_ranker
 from tests.unit.stream.evaluation.small_shops import write_shop
 
 app = typer.Typer()
@@ -123,6 +124,37 @@ def test_prequential_compares_the_worker_with_nightly_batches(shop: tuple[Path, 
     assert re.search(r"lead over .+: [+-]0\.\d{4} \([+-]0\.\d{4} to [+-]0\.\d{4}\) NDCG@10", ended.stdout)
 
 
+def test_prequential_trains_a_user_model_for_the_worker(shop: tuple[Path, Path]) -> None:
+    options = ["--protocol", "prequential", "--cases", "100", "--worker", "400"]
+    ended = call(shop, *options, "--train", "--json")
+    assert ended.exit_code == 0, ended.output
+    found = json.loads(ended.stdout.splitlines()[-1])
+    assert found["training"]["epochs"] >= 1
+    assert found["trained_worker"].keys() == found["worker"].keys()
+    assert found["trained_worker"]["stream"]["tests"] == found["worker"]["stream"]["tests"]
+    assert found["trained_worker"]["stream"]["broken rules"] == 0
+    assert found["trained_worker"]["cross-sell"] != found["worker"]["cross-sell"]
+    compared = found["nightly"]["cross-sell"]
+    assert compared["leads"].keys() == {"worker", "trained worker"} <= compared["models"].keys()
+    shown = call(shop, *options, "--train")
+    assert "trained, cross-sell" in shown.stdout
+    assert re.search(r"trained worker, lead over .+: [+-]0\.\d{4}", shown.stdout)
+    assert "the trained worker's user model, on what was before the tests" in shown.stdout
+
+
+def test_a_user_model_needs_enough_to_learn_from(shop: tuple[Path, Path]) -> None:
+    ended = call(shop, "--protocol", "prequential", "--cases", "100", "--worker", "6", "--train")
+    assert ended.exit_code == 1
+    assert re.search(r"--train: \d+ interactions of \d+ users cannot be divided", " ".join(ended.stderr.split()))
+
+
+@pytest.mark.parametrize("options", [["session"], ["prequential", "--worker", "0"]])
+def test_a_user_model_is_for_the_worker(shop: tuple[Path, Path], options: list[str]) -> None:
+    ended = call(shop, "--train", "--protocol", *options)
+    assert ended.exit_code == 2
+    assert "--train belongs to --protocol prequential" in ended.stderr
+
+
 def test_cuts_with_and_without_enough_for_an_encoder_rank_by_the_same_features(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -139,9 +171,9 @@ def test_cuts_with_and_without_enough_for_an_encoder_rank_by_the_same_features(
 
 def test_prequential_judges_the_worker_by_learned_weights(shop: tuple[Path, Path], tmp_path: Path) -> None:
     path = tmp_path / "ranker.json"
-    popular = {"category": 0.0, "transition": 0.0, "embedding": 0.0, "popularity": 1.0}
+    popular = dict.fromkeys(CROSS_SELL_FEATURES, 0.0) | {"popularity": 1.0}
     up_sell = {"transition": 0.0, "embedding": 0.0, "price": 1.0}
-    file = RankerFile(1, "", LearnedList(popular, LEARNED, ""), LearnedList(up_sell, LEARNED, ""))
+    file = RankerFile(FORMAT, "", LearnedList(popular, LEARNED, ""), LearnedList(up_sell, LEARNED, ""))
     file = msgspec.structs.replace(file, version=version_of(file))
     write_ranker(path, file)
     options = ["--protocol", "prequential", "--no-baselines", "--worker", "200", "--json"]

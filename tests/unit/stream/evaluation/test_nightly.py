@@ -12,7 +12,7 @@ from stream.evaluation.baselines.table import BASELINES, Baseline
 from stream.evaluation.cases import Cases
 from stream.evaluation.contest import Contest
 from stream.evaluation.interactions import FloatArray, Knowledge
-from stream.evaluation.nightly import WORKER, compare_with_nightly
+from stream.evaluation.nightly import TRAINED_WORKER, WORKER, compare_with_nightly
 from stream.evaluation.plan import Protocol, Shop, read_shop
 from stream.evaluation.worker_run import WorkerLists, run_worker
 from stream.settings import Settings
@@ -83,14 +83,14 @@ def test_a_case_is_what_the_rules_of_a_list_allow(shop: Shop, monkeypatch: pytes
     monkeypatch.setattr(
         nightly, "BASELINES", (Baseline("eager", "nobody", Eager), Baseline("none", "", lambda _: None))
     )
-    found = compare_with_nightly(shop, published(shop, 2, 7), ListSettings(), CONTEST)
+    found = compare_with_nightly(shop, {WORKER: published(shop, 2, 7)}, ListSettings(), CONTEST)
     assert {name: comparison.cases for name, comparison in found.items()} == {"cross-sell": 3, "up-sell": 1}
     assert found["cross-sell"].models.keys() == {WORKER, "eager"}
     assert found["cross-sell"].models[WORKER]["HR@10"].value == pytest.approx(2 / 3)  # the lamp, and bob's mug
     assert found["cross-sell"].models["eager"]["HR@10"].value == 1.0  # all that is left fits into ten places
     assert found["up-sell"].models[WORKER]["HR@10"].value == 0.0
     assert found["up-sell"].models["eager"]["HR@5"].value == 1.0
-    lead = found["cross-sell"].lead
+    lead = found["cross-sell"].leads[WORKER]
     assert lead.part == "eager"
     models = found["cross-sell"].models
     assert lead.difference.value == pytest.approx(models[WORKER]["NDCG@10"].value - models["eager"]["NDCG@10"].value)
@@ -99,15 +99,27 @@ def test_a_case_is_what_the_rules_of_a_list_allow(shop: Shop, monkeypatch: pytes
         assert knowledge.now == DAY_MS
 
 
+def test_each_worker_has_a_lead_of_its_own(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(nightly, "BASELINES", (Baseline("eager", "nobody", Eager),))
+    workers = {WORKER: published(shop), TRAINED_WORKER: published(shop, 2, 7)}
+    found = compare_with_nightly(shop, workers, ListSettings(), CONTEST)["cross-sell"]
+    batch = found.models["eager"]["NDCG@10"].value
+    assert found.models[WORKER]["NDCG@10"].value == 0.0
+    assert found.models[TRAINED_WORKER]["NDCG@10"].value == pytest.approx(2 / 3)
+    assert found.leads[WORKER].difference.value == pytest.approx(-batch)
+    assert found.leads[TRAINED_WORKER].difference.value == pytest.approx(2 / 3 - batch)
+    assert found.as_json()["leads"]["trained worker"]["over"] == "eager"  # type: ignore[index]
+
+
 def test_a_shorter_memory_allows_what_was_bought_before(shop: Shop) -> None:
-    found = compare_with_nightly(shop, published(shop), ListSettings(owned_seconds=86_400.0), CONTEST)
+    found = compare_with_nightly(shop, {WORKER: published(shop)}, ListSettings(owned_seconds=86_400.0), CONTEST)
     assert found["up-sell"].cases == 1
     # the mug after the big mug is of the latest item's category: still no case of cross-sell
     assert found["cross-sell"].cases == 4
 
 
 def test_a_list_that_no_case_is_there_for_is_left_out(shop: Shop) -> None:
-    found = compare_with_nightly(shop, published(shop), ListSettings(up_sell_max_ratio=1.1), CONTEST)
+    found = compare_with_nightly(shop, {WORKER: published(shop)}, ListSettings(up_sell_max_ratio=1.1), CONTEST)
     assert found.keys() == {"cross-sell"}
 
 
@@ -116,10 +128,10 @@ async def test_the_worker_is_compared_with_every_baseline(tmp_path: Path) -> Non
     shop = read_shop([events], items, Protocol.PREQUENTIAL)
     settings = Settings.model_validate({"encoder": {"text": "hashing"}})
     found = await run_worker(shop.raw, shop.catalogue, settings, 150, lambda: None)
-    compared = compare_with_nightly(shop, found, settings.graph.lists, CONTEST)
+    compared = compare_with_nightly(shop, {WORKER: found}, settings.graph.lists, CONTEST)
     for comparison in compared.values():
         assert comparison.models.keys() == {WORKER, *(baseline.name for baseline in BASELINES)}
         assert 0 < comparison.cases <= len(found.targets)
     as_json = compared["cross-sell"].as_json()
     assert as_json["cases"] == compared["cross-sell"].cases
-    assert as_json.keys() == {"cases", "models", "intervals", "lead"}
+    assert as_json.keys() == {"cases", "models", "intervals", "leads"}

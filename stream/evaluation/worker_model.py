@@ -1,0 +1,62 @@
+"""A user model from what the worker processed before its tests, such as a shop has that trains every night."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from encoders.base import KIND_CODES
+from encoders.card import Card
+from encoders.device import CPU
+from encoders.factory import load_categories, load_projection, load_text_encoder
+from encoders.training.events import Event, build_histories
+from encoders.training.options import TrainingOptions
+from encoders.training.parts import HoldOut
+from encoders.training.user import Refit, UserTraining
+from encoders.user.model import save_user_model
+from stream.epoch_bars import EpochBars, Progress
+from stream.evaluation.interactions import Catalogue
+from stream.evaluation.reading import RawEvents
+from stream.evaluation.worker_run import catalogue_messages, stretch_of, worker_kind
+from stream.settings import Settings
+from stream.training_files import encode_texts, texts_of, titled_rows, training_items
+
+
+@dataclass(frozen=True)
+class WorkerModel:
+    """settings: of a worker that uses the model. name: as in every list; metrics: as in the model's card."""
+
+    settings: Settings
+    name: str
+    metrics: dict[str, float]
+
+
+def train_worker_model(
+    raw: RawEvents, catalogue: Catalogue, base: Settings, most: int, folder: Path, seed: int, progress: Progress
+) -> WorkerModel:
+    """Train on those of the last ``most`` interactions that precede the tests, into ``folder``.
+
+    With the defaults of ``interestream train user``. Raises encoders.base.EncoderError when they teach too little.
+    """
+    text = load_text_encoder(base.encoder, CPU)
+    rows, _ = titled_rows(catalogue_messages(catalogue), base.trackers)
+    texts = texts_of(rows)
+    with progress("trained worker: encoding items", len(texts)) as step:
+        vectors = encode_texts(text, texts, step)
+    items = training_items(rows, vectors, load_categories(base.encoder, text))
+    histories = build_histories(_events(raw, most), {item_id: row for row, item_id in enumerate(items.ids)})
+    options = TrainingOptions(seed=seed)
+    with EpochBars(progress, lambda _: None) as bars:
+        training = UserTraining(items, text.model, load_projection(text), options, watcher=bars)
+        trained = training.run(histories, HoldOut.PERIOD, Refit.ALL)
+    card = Card(format="", command="interestream evaluate --train", metrics=trained.metrics)
+    name = save_user_model(folder, trained.parts, card)
+    encoder = base.encoder.model_copy(update={"user_model_dir": folder})
+    return WorkerModel(base.model_copy(update={"encoder": encoder}), name, trained.metrics)
+
+
+def _events(raw: RawEvents, most: int) -> Iterator[Event]:
+    places, tested_from = stretch_of(raw, most)
+    for place in range(places.start, tested_from):
+        kind = worker_kind(raw.kinds[place])
+        if kind in KIND_CODES:
+            yield Event(raw.users[place], raw.items[place], kind, int(raw.times[place]), f"event-{place}")
