@@ -1,11 +1,10 @@
 """How a training run gets on, for one who waits for it."""
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import ExitStack
 
 from encoders.training.fit import Watcher
-
-Progress = Callable[[str, int | None], AbstractContextManager[Callable[[], None]]]
+from stream.progress import Progress
 
 
 class EpochBars(Watcher):

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -25,14 +24,13 @@ from stream.checking.rest import Standing, wait_for_rest
 from stream.checking.topics import Record, Topics
 from stream.checking.user_differences import remembered_ids, stored_state
 from stream.checking.users import Look, UserCheck, UserTotals, users_by_partition
+from stream.progress import Progress
 from stream.settings import Settings
 
 if TYPE_CHECKING:
     from stream.checking.lists import ListCheck  # brings torch with it
 
 Step = Callable[[], None]
-Progress = Callable[[str, int | None], AbstractContextManager[Step]]
-"""(title, total) -> what to call for each step."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,7 @@
 """One test, all recommenders: the ranker learns at earlier cuts, then everyone answers the same cases."""
 
 import time
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import msgspec
@@ -20,9 +19,7 @@ from stream.evaluation.ranker.model import WITHOUT, Ranked, Ranker, fit_ranker
 from stream.evaluation.ranker.recipe import Recipe
 from stream.evaluation.ranker.tuning import tune
 from stream.evaluation.scoring import rank_blocks
-
-Progress = Callable[[str, int | None], AbstractContextManager[Callable[[], None]]]
-"""Title and number of steps to what is called for each step; see stream.commands.console.progress_bar."""
+from stream.progress import Progress
 
 RANKER = "ranker"
 BLEND = "blend"

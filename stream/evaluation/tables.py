@@ -34,7 +34,8 @@ def tables(report: Report) -> Iterator[Table]:
         streams = {f"{run}stream": found["stream"] for run, found in runs.items()}
         yield _plain("the worker's own code, one interaction at a time", streams)
     if report.training:
-        yield _plain("the trained worker's user model, on what was before the tests", {"training": report.training})
+        metrics = {name: {"value": value} for name, value in report.training.items()}
+        yield _plain("trained worker: its user model", metrics)
 
 
 def _accuracy(title: str, section: Section) -> Table:

@@ -13,10 +13,11 @@ from encoders.training.options import TrainingOptions
 from encoders.training.parts import HoldOut
 from encoders.training.user import Refit, UserTraining
 from encoders.user.model import save_user_model
-from stream.epoch_bars import EpochBars, Progress
+from stream.epoch_bars import EpochBars
 from stream.evaluation.interactions import Catalogue
 from stream.evaluation.reading import RawEvents
 from stream.evaluation.worker_run import catalogue_messages, stretch_of, worker_kind
+from stream.progress import Progress
 from stream.settings import Settings
 from stream.training_files import encode_texts, texts_of, titled_rows, training_items
 

@@ -2,8 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -11,6 +10,7 @@ import msgspec
 from graph.ranking.weights import CROSS_SELL_FEATURES, UP_SELL_FEATURES, Weights, fixed_weights
 from stream.encoding import load_encoders
 from stream.pipeline import Pipeline
+from stream.progress import Progress
 from stream.ranker_file import FIXED, FORMAT, LEARNED, LearnedList, Period, RankerFile, version_of
 from stream.ranker_training.cases import Cases, Ranks
 from stream.ranker_training.fit import LEAST_CASES, RIDGES, fit_weights
@@ -23,8 +23,6 @@ SHARES = {"warm-up": 0.4, "training": 0.3, "validation": 0.15, "test": 0.15}
 """Of the messages, in the order of time. Warm-up fills the graph, and nothing is asked; test is never fitted on."""
 
 LEAST_MESSAGES = 1000
-
-Progress = Callable[[str, int], AbstractContextManager[Callable[[], None]]]
 
 
 class TooLittle(Exception):

@@ -23,7 +23,7 @@ from tests.unit.stream.ranker_training import stepping_shop
 
 
 @contextmanager
-def no_bar(title: str, total: int) -> Iterator[Callable[[], None]]:
+def no_bar(title: str, total: int | None) -> Iterator[Callable[[], None]]:
     yield lambda: None
 
 
