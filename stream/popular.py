@@ -7,9 +7,10 @@ its path. The last record of a key stands; an empty value says that the category
 from typing import Annotated
 
 import msgspec
+import numpy as np
 from msgspec import Meta
 
-from graph.ranking.popular import WHOLE_SHOP, popular_lists
+from graph.ranking.popular import WHOLE_SHOP, PopularShelf, name_shelf, popular_shelves
 from graph.settings import ListSettings
 from stream.knowledge import Knowledge
 from stream.publisher import Outgoing
@@ -34,6 +35,12 @@ class Popular(msgspec.Struct, frozen=True, tag_field="schema", tag=SCHEMA):
     generated_at: Annotated[Moment, Meta(description="When the list was made.")]
     items: tuple[PopularItem, ...]
 
+
+TOLERANCE = 0.01
+"""A list is published anew when an item or a place changed, or a popularity by more than this.
+
+Each popularity is a share of the shop's highest: one event of that item moves every list by a little, which is no news.
+"""
 
 _ENCODER = msgspec.json.Encoder()
 _DECODER = msgspec.json.Decoder(Popular)
@@ -64,26 +71,37 @@ class PopularLists:
 
     def clear(self) -> None:
         """Forget: another worker may have published."""
-        self._published: dict[str | None, tuple[PopularItem, ...]] = {}
+        self._published: dict[str | None, PopularShelf] = {}
         self._made_of: tuple[int, int] | None = None
 
     def changed(self, now: int) -> list[Outgoing]:
-        """Return the records that differ from what was published; ``now`` in ms."""
+        """Return the records that differ from what was published by more than TOLERANCE; ``now`` in ms."""
         items, associations = self._knowledge.items, self._knowledge.associations
         made_of = items.version, associations.version
         if made_of == self._made_of:
             return []
         self._made_of = made_of
-        lists = popular_lists(items, associations, self._settings.size, self._settings.max_per_category)
-        found = {
-            context: tuple(PopularItem(item.item_id, item.category, item.popularity) for item in listed)
-            for context, listed in lists.items()
-        }
+        found = dict(popular_shelves(items, associations, self._settings.size, self._settings.max_per_category))
+        for context in self._published.keys() - found.keys():
+            found[context] = _EMPTY
+        fresh = [context for context in found if _is_news(self._published.get(context), found[context])]
         messages = []
-        for context in sorted(found.keys() | self._published.keys(), key=popular_key):
-            listed = found.get(context, ())
-            if listed != self._published.get(context):
-                value = _ENCODER.encode(Popular(context, rfc3339(now), listed)) if listed else None
-                messages.append(Outgoing(self._topic, popular_key(context).encode(), value))
-        self._published = found
+        for context in sorted(fresh, key=popular_key):
+            self._published[context] = found[context]
+            named = name_shelf(items, found[context])
+            listed = tuple(PopularItem(item.item_id, item.category, item.popularity) for item in named)
+            value = _ENCODER.encode(Popular(context, rfc3339(now), listed)) if listed else None
+            messages.append(Outgoing(self._topic, popular_key(context).encode(), value))
         return messages
+
+
+_EMPTY = PopularShelf(*(np.empty(0, dtype=np.int64),) * 2, np.empty(0))
+
+
+def _is_news(published: PopularShelf | None, found: PopularShelf) -> bool:
+    return (
+        published is None
+        or not np.array_equal(published.rows, found.rows)
+        or not np.array_equal(published.categories, found.categories)
+        or bool((np.abs(published.popularity - found.popularity) > TOLERANCE).any())
+    )

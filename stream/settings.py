@@ -134,6 +134,7 @@ class WorkerSettings(_Section):
     item_flush_seconds: PositiveFloat = Field(
         10.0, description="How often item associations are written; under load up to ten times less often."
     )
+    popular_seconds: PositiveFloat = Field(10.0, description="How often the popular lists are made anew.")
     patience_seconds: PositiveFloat = Field(300.0, description="How long a server may be away before we give up.")
     state_dir: Path | None = Field(None, description="Lock files of static members; a folder per user by default.")
 

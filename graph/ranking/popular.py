@@ -23,6 +23,15 @@ class PopularItem:
     popularity: float
 
 
+@dataclass(frozen=True, slots=True)
+class PopularShelf:
+    """What one context lists, not yet named: (k,) rows of the item index, codes of their categories, popularity."""
+
+    rows: IntArray
+    categories: IntArray
+    popularity: FloatArray
+
+
 WHOLE_SHOP = None
 """The context of whoever stands in no category."""
 
@@ -36,9 +45,24 @@ def item_weights(items: ItemIndex, associations: AssociationIndex) -> FloatArray
     return weights
 
 
+def popularities(items: ItemIndex, associations: AssociationIndex) -> Mapping[str, float]:
+    """Return the popularity of every listed item, as in :class:`PopularItem`."""
+    shelves = fill_shelves(items, item_weights(items, associations), 1, 1, 1)
+    rows = np.concatenate([shelves.everything, shelves.uncategorised])
+    return dict(zip(items.ids.names(rows.tolist()), shelves.popularity[rows].tolist(), strict=True))
+
+
 def popular_lists(
     items: ItemIndex, associations: AssociationIndex, size: int, per_category: int
 ) -> Mapping[str | None, tuple[PopularItem, ...]]:
+    """Return what :func:`popular_shelves` finds, with the names of items and categories."""
+    shelves = popular_shelves(items, associations, size, per_category)
+    return {context: name_shelf(items, shelf) for context, shelf in shelves.items()}
+
+
+def popular_shelves(
+    items: ItemIndex, associations: AssociationIndex, size: int, per_category: int
+) -> Mapping[str | None, PopularShelf]:
     """Return context -> its most popular listed items, best first, equals by item id.
 
     Contexts are the whole shop (``WHOLE_SHOP``), of whose items no more than ``per_category`` stand in one category
@@ -48,7 +72,7 @@ def popular_lists(
     weights = item_weights(items, associations)
     shelves = fill_shelves(items, weights, size, per_category, size)
     shortlist = shelves.shortlist if len(shelves.shortlist) else shelves.uncategorised[:size]
-    lists: dict[str | None, tuple[PopularItem, ...]] = {WHOLE_SHOP: _named(items, shelves.popularity, shortlist)}
+    found: dict[str | None, PopularShelf] = {WHOLE_SHOP: _shelf(items, shelves.popularity, shortlist)}
     contexts, ancestors = _contexts(items)
     for depth in range(ancestors.shape[1]):
         codes = ancestors[items.category_codes[shelves.everything], depth]
@@ -58,8 +82,18 @@ def popular_lists(
         kept = order[place_in_group(starts, len(order)) < size]
         for start, stop in zip(*_bounds(codes[kept]), strict=True):
             rows = shelves.everything[kept[start:stop]]
-            lists[contexts[int(codes[kept[start]])]] = _named(items, shelves.popularity, rows)
-    return lists
+            found[contexts[int(codes[kept[start]])]] = _shelf(items, shelves.popularity, rows)
+    return found
+
+
+def name_shelf(items: ItemIndex, shelf: PopularShelf) -> tuple[PopularItem, ...]:
+    """Return the shelf's items by name; popularity with six digits."""
+    return tuple(
+        PopularItem(item_id, items.categories[code] if code >= 0 else None, round(value, 6))
+        for item_id, code, value in zip(
+            items.ids.names(shelf.rows.tolist()), shelf.categories.tolist(), shelf.popularity.tolist(), strict=True
+        )
+    )
 
 
 def _contexts(items: ItemIndex) -> tuple[Codes, IntArray]:
@@ -77,9 +111,5 @@ def _bounds(sorted_codes: IntArray) -> tuple[list[int], list[int]]:
     return starts.tolist(), np.append(starts[1:], len(sorted_codes)).tolist() if len(starts) else []
 
 
-def _named(items: ItemIndex, popularity: FloatArray, rows: IntArray) -> tuple[PopularItem, ...]:
-    codes = items.category_codes[rows].tolist()
-    return tuple(
-        PopularItem(item_id, items.categories[code] if code >= 0 else None, round(value, 6))
-        for item_id, code, value in zip(items.ids.names(rows.tolist()), codes, popularity[rows].tolist(), strict=True)
-    )
+def _shelf(items: ItemIndex, popularity: FloatArray, rows: IntArray) -> PopularShelf:
+    return PopularShelf(rows, items.category_codes[rows].astype(np.int64), popularity[rows])

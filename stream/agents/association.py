@@ -87,7 +87,7 @@ class AssociationAgent(LedgeredAgent):
             await self._flush(Level.CATEGORY)
         if asked or now - self._last_delta > _REST_SECONDS or now - self._swept_at > _SWEEP_SECONDS:
             await self._sweep(force=asked)
-        if asked or now - self._popular_at >= self.settings.worker.item_flush_seconds:
+        if asked or now - self._popular_at >= self.settings.worker.popular_seconds:
             self._popular_at = now
             await self._publish_popular()
         return {p: self.ledgers[p].applied for p in self.ledgers if self.ledgers[p].applied >= 0}

@@ -6,18 +6,19 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 
-from graph.ranking.popular import popular_lists
+from graph.ranking.popular import popular_lists, popularities
 from stream.checking.findings import Findings, Invariant
 from stream.checking.topics import Record, Topics
 from stream.knowledge import Knowledge
-from stream.popular import Popular, PopularItem, decode_popular, popular_key
+from stream.popular import TOLERANCE, Popular, PopularItem, decode_popular, popular_key
 from stream.settings import Settings
 
-_TOLERANCE = 2e-6
+_TIE = 2e-6
 """Popularity is published with six digits; what differs by less than two of the last may change places."""
 _POLL_SECONDS = 0.5
 
 Shelf = Sequence[PopularItem]
+Popularity = Mapping[str, float]
 Last = Mapping[str, Record]
 
 
@@ -26,7 +27,7 @@ async def check_popular(
 ) -> None:
     """Compare the popular topic with the lists that ``knowledge`` gives, which must be of a shop at rest.
 
-    The owner of the first partition speaks for the shop, an interval of the item flush after the others' associations:
+    The owner of the first partition speaks for the shop, an interval after the others' associations:
     a difference counts when it is still there after that and ``settle_seconds``.
     """
     lists = settings.graph.lists
@@ -36,9 +37,10 @@ async def check_popular(
         for context, shelf in made.items()
         if shelf
     }
-    deadline = time.monotonic() + settings.worker.item_flush_seconds + settle_seconds
+    popularity = popularities(knowledge.items, knowledge.associations)
+    deadline = time.monotonic() + settings.worker.popular_seconds + settle_seconds
     while True:
-        found = list(popular_differences(expected, _last_records(topics, settings.topics.popular)))
+        found = list(popular_differences(expected, popularity, _last_records(topics, settings.topics.popular)))
         if not found or time.monotonic() > deadline:
             break
         await asyncio.sleep(_POLL_SECONDS)
@@ -47,11 +49,16 @@ async def check_popular(
         findings.differ(Invariant.GRAPH, where, what, wanted, is_there)
 
 
-def popular_differences(expected: Mapping[str, Shelf], last: Last) -> Iterator[tuple[str, str, str, str]]:
+def popular_differences(
+    expected: Mapping[str, Shelf], popularity: Popularity, last: Last
+) -> Iterator[tuple[str, str, str, str]]:
     """Yield (where, what, expected, found) for each key whose last record is not the expected list.
 
+    popularity: of every item that may be listed, now.
+
     Floats are summed in the order in which records came, which no two processes share: items that are as popular as
-    each other to the last digits may change places, and the last of them may be another one.
+    each other to the last digits may change places, and the last of them may be another one. Popularities may differ by
+    what is not published anew.
     """
     for key in sorted(expected.keys() | last.keys()):
         wanted, record = expected.get(key, ()), last.get(key)
@@ -68,16 +75,16 @@ def popular_differences(expected: Mapping[str, Shelf], last: Last) -> Iterator[t
             continue
         if popular_key(read.context) != key:
             yield place, "its key is not its context", key, popular_key(read.context)
-        if not _is_near(wanted, read):
+        if not _is_near(wanted, popularity, read):
             yield place, "is not what items and associations give", _ids(wanted), _ids(read.items)
 
 
-def _is_near(wanted: Shelf, read: Popular) -> bool:
-    known = {item.item_id: item for item in wanted}
+def _is_near(wanted: Shelf, popularity: Popularity, read: Popular) -> bool:
+    categories = {item.item_id: item.category for item in wanted}
     return len(wanted) == len(read.items) and all(
-        abs(at_place.popularity - item.popularity) <= _TOLERANCE
-        and abs((same := known.get(item.item_id, item)).popularity - item.popularity) <= _TOLERANCE
-        and same.category == item.category
+        abs(popularity.get(item.item_id, -1.0) - at_place.popularity) <= _TIE
+        and abs(item.popularity - at_place.popularity) <= TOLERANCE + _TIE
+        and item.category == categories.get(item.item_id, item.category)
         for at_place, item in zip(wanted, read.items, strict=True)
     )
 

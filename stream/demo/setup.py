@@ -38,7 +38,9 @@ def demo_settings(base: Settings, bootstrap_servers: str, text: TextEncoderName,
             "store": StoreName.MEMORY,
             "topics": TopicSettings(),
             "trackers": TrackerSettings(),
-            "worker": WorkerSettings(linger_seconds=0.02, item_flush_seconds=3.0, patience_seconds=30.0),
+            "worker": WorkerSettings(
+                linger_seconds=0.02, item_flush_seconds=3.0, popular_seconds=3.0, patience_seconds=30.0
+            ),
             "metrics": MetricsSettings(port=0),
             "encoder": encoder,
             "pseudonym_key": None,

@@ -34,7 +34,7 @@ def shop_settings(**changes: Any) -> Settings:
         "encoder": {"text": "hashing"},
         "topics": {"partitions": 3},
         "graph": {"association": {"min_users": 2, "min_log_likelihood_ratio": 0.0}},
-        "worker": {"category_flush_seconds": 1e-9, "item_flush_seconds": 1e-9},
+        "worker": {"category_flush_seconds": 1e-9, "item_flush_seconds": 1e-9, "popular_seconds": 1e-9},
         **changes,
     }
     return Settings(**values)

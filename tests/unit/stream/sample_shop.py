@@ -107,7 +107,7 @@ def make_sample_shop(folder: Path, runner: asyncio.Runner) -> SampleShop:
         {
             "encoder": {"text": text, "categories_file": categories_file(text, sample, folder)},
             "topics": {"partitions": 2},
-            "worker": {"category_flush_seconds": 1e-9, "item_flush_seconds": 1e-9},
+            "worker": {"category_flush_seconds": 1e-9, "item_flush_seconds": 1e-9, "popular_seconds": 1e-9},
         }
     )
     shop = started(settings, runner)

@@ -10,6 +10,7 @@ from stream.checking.topics import Record
 from stream.popular import Popular, PopularItem, decode_popular
 from tests.unit.stream.checking_shop import NOW, World, changed, make_world_now, shop_settings
 
+POPULARITY = {"a": 1.0, "b": 0.5, "c": 0.499999, "tied": 0.499999, "other": 0.4}
 SHELF = (PopularItem("a", "Toys", 1.0), PopularItem("b", "Toys", 0.5), PopularItem("c", "Toys", 0.499999))
 
 
@@ -66,18 +67,28 @@ def differences(items: Shelf, *, key: str = "category|Toys", value: bytes | None
     if value is None:
         value = msgspec.json.encode(Popular("Toys", "2026-01-01T00:00:00.000Z", tuple(items)))
     record = Record("popular", 0, 7, NOW, key.encode(), value, ())
-    return [what for _, what, _, _ in popular_differences({key: SHELF}, {key: record})]
+    return [what for _, what, _, _ in popular_differences({key: SHELF}, POPULARITY, {key: record})]
 
 
 def test_near_ties_may_change_places_and_nothing_else_may() -> None:
     a, b, c = SHELF
     assert differences(SHELF) == []
     assert differences((a, c, b)) == []
-    assert differences((a, b, PopularItem("d", "Toys", 0.499999))) == []
-    assert differences((b, a, c)) == ["is not what items and associations give"]
-    assert differences((a, b)) == ["is not what items and associations give"]
-    assert differences((a, b, PopularItem("d", "Toys", 0.4))) == ["is not what items and associations give"]
-    assert differences((a, b, PopularItem("c", "Games", 0.499999))) == ["is not what items and associations give"]
+    assert differences((a, b, PopularItem("tied", "Toys", 0.499999))) == []
+    wrong = ["is not what items and associations give"]
+    assert differences((b, a, c)) == wrong
+    assert differences((a, b)) == wrong
+    assert differences((a, b, PopularItem("other", "Toys", 0.4))) == wrong
+    assert differences((a, b, PopularItem("other", "Toys", 0.499999))) == wrong
+    assert differences((a, b, PopularItem("unheard of", "Toys", 0.499999))) == wrong
+    assert differences((a, b, PopularItem("c", "Games", 0.499999))) == wrong
+
+
+def test_a_popularity_may_be_as_old_as_what_is_not_published_anew() -> None:
+    a, b, _ = SHELF
+    assert differences((a, b, PopularItem("c", "Toys", 0.4901))) == []
+    assert differences((a, b, PopularItem("tied", "Toys", 0.5099))) == []
+    assert differences((a, b, PopularItem("c", "Toys", 0.4899))) == ["is not what items and associations give"]
 
 
 def test_what_is_no_list_and_what_is_of_another_context_is_named() -> None:
@@ -89,5 +100,5 @@ def test_what_is_no_list_and_what_is_of_another_context_is_named() -> None:
 def test_a_category_that_has_no_list_any_more_must_not_keep_its_last() -> None:
     value = msgspec.json.encode(Popular("Toys", "2026-01-01T00:00:00.000Z", SHELF))
     record = Record("popular", 0, 7, NOW, b"category|Toys", value, ())
-    assert len(list(popular_differences({}, {"category|Toys": record}))) == 1
-    assert not list(popular_differences({}, {"category|Toys": record._replace(value=None)}))
+    assert len(list(popular_differences({}, POPULARITY, {"category|Toys": record}))) == 1
+    assert not list(popular_differences({}, POPULARITY, {"category|Toys": record._replace(value=None)}))
