@@ -10,7 +10,7 @@ from graph.ranking.batch import ProfileBatch
 from graph.ranking.codes import IntArray
 from graph.ranking.cross_candidates import CrossCandidates
 from graph.ranking.features import Vectors
-from graph.ranking.ragged import FloatArray, first_of_largest, group_starts, ranges, sort_order
+from graph.ranking.ragged import FloatArray, first_of_largest, group_starts, is_among, ranges, sort_order
 from graph.ranking.shop import Shop
 from graph.ranking.up_candidates import UpCandidates
 
@@ -58,6 +58,20 @@ def share_without(batch: ProfileBatch, found: Reached, picked: IntArray, anchors
     lost = _parts_of_largest(batch, found)[gone]
     factors[reached] = (1.0 - sums / found.transitions[candidates]) / (1.0 - np.minimum(lost, _ALL_BUT))
     return factors
+
+
+def next_best(found: UpCandidates, values: IntArray, picked: IntArray) -> IntArray:
+    """Return the largest value that each picked candidate's row has by another anchor of the user, -1 if by none.
+
+    values: (candidates,), at least 0.
+    """
+    keys = found.users * (int(found.rows.max(initial=0)) + 1) + found.rows
+    wanted = np.flatnonzero(is_among(keys, np.unique(keys[picked])))
+    order = wanted[np.lexsort((-values[wanted], keys[wanted]))]
+    first = np.searchsorted(keys[order], keys[picked])
+    place = first + (order[first] == picked)
+    there = place < np.searchsorted(keys[order], keys[picked], side="right")
+    return np.where(there, values[order[np.where(there, place, 0)]], -1) if len(order) else np.full(len(picked), -1)
 
 
 def nearest_anchors(

@@ -14,7 +14,7 @@ from graph.ranking.cross_candidates import CrossCandidates
 from graph.ranking.features import MILLIONTHS, Vectors
 from graph.ranking.likeness import Likest
 from graph.ranking.lists import CrossSell, Reason, UpSell
-from graph.ranking.origins import Reached, nearest_anchors, share_without, strongest_steps
+from graph.ranking.origins import Reached, nearest_anchors, next_best, share_without, strongest_steps
 from graph.ranking.ragged import FloatArray
 from graph.ranking.shop import Shop
 from graph.ranking.steps import strongest_sources
@@ -107,13 +107,13 @@ def up_sell_lists(
         _transition_edges(shop, batch, found, picked, viewed="VIEWED_NEXT"),
         (parts[:, picked].sum(axis=0) / MILLIONTHS).tolist(),
         zip(*(parts[:, picked] / MILLIONTHS).tolist(), strict=True),
+        _price_origins(batch, found, parts, picked),
         nearest_anchors(shop, batch, found.users[picked], found.rows[picked], vectors),
         strict=True,
     )
     entries = []
-    for user, item_id, category, price, anchor_id, anchor_price, stepped, score, contributed, near in columns:
+    for user, item_id, category, price, anchor_id, anchor_price, stepped, score, contributed, below, near in columns:
         name, (transition, embedding, gain) = names[user], contributed
-        path = (name, anchor_id, item_id)
         because = []
         if stepped is not None:
             feature, source, users, _ = stepped
@@ -121,7 +121,7 @@ def up_sell_lists(
         if embedding:
             because.append(Reason("EMBEDDING", embedding, _path(name, near, item_id)))
         if gain or not because:
-            because.append(Reason("PRICE", gain, path))
+            because.append(Reason("PRICE", gain, _path(name, below, item_id)))
         entries.append(UpSell(item_id, category, score, price, anchor_id, anchor_price, tuple(because)))
     return _split(entries, chosen)
 
@@ -167,6 +167,18 @@ def _likeness_origins(
     for place in np.flatnonzero((likest.anchors >= 0) & (lost > gained) & (lost > 0.0)).tolist():
         ids[place] = batch.anchors.ids[int(likest.anchors[place])]
     return ids
+
+
+def _price_origins(batch: ProfileBatch, found: UpCandidates, parts: IntArray, picked: IntArray) -> list[str | None]:
+    """Return the anchor to name for each step up in price; None where the item would not score less without it.
+
+    Another anchor's gain in price may be nearly as good, and the transitions' share gain more than is lost.
+    """
+    anchors, (transition, _, gain) = found.anchors[picked], parts[:, picked]
+    left = next_best(found, parts[2], picked)
+    gained = transition * (share_without(batch, found, picked, anchors) - 1.0)
+    named = (left < 0) | (gain - left > gained)
+    return [batch.anchors.ids[anchor] if holds else None for anchor, holds in zip(anchors, named, strict=True)]
 
 
 def _transition_edges(

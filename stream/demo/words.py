@@ -54,7 +54,7 @@ def in_words(reason: Reason, title_of: Callable[[str], str]) -> str:
         case "ITEM_VIEWED_NEXT" | "VIEWED_NEXT":
             return f"{shoppers} moved on to it from {title_of(before)}"
         case "PRICE":
-            return f"a step up from {title_of(before)}"
+            return f"a step up from {title_of(before)}" if before else "a step up in price"
         case "EMBEDDING":
             return f"near to {title_of(before)}" if before else "near to what this shopper likes"
         case "LIKENESS":

@@ -67,7 +67,7 @@ def reason_in_words(reason: Reason) -> str:
         case "NEW":
             return "new in the shop"
         case "PRICE":
-            return f"a moderate step up in price from {start}"
+            return f"a moderate step up in price from {start}" if start else "a moderate step up in price"
     return " > ".join((reason.feature, *steps)) + counted + by_chance
 
 

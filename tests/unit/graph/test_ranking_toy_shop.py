@@ -220,6 +220,24 @@ def test_a_candidate_of_two_anchors_keeps_its_best() -> None:
     }
 
 
+def test_a_step_up_in_price_names_no_anchor_that_the_item_would_score_more_without() -> None:
+    """Both cameras are within reach of camera-3's price; the one that is nearer to it feeds another item."""
+    shop = toy_shop(user("two", "camera-5", "camera-1", cameras=5.0))
+    shop.ranking = RankingSettings(history_decay=1.0)
+    shop.rows = [row if row.item_id != "camera-5" else msgspec.structs.replace(row, price=190.0) for row in ROWS]
+    to_camera_3 = SuccessorRecord(Level.ITEM, "camera-5", NOW, viewed=(), bought=successors(("camera-3", 5.0, 5)))
+
+    def step_up(fed: float) -> Reason:
+        to_camera_2 = successors(("camera-2", fed, 9))
+        shop.records = [to_camera_3, SuccessorRecord(Level.ITEM, "camera-1", NOW, viewed=(), bought=to_camera_2)]
+        (entry,) = (entry for entry in shop.rank()[0].up_sell if entry.item_id == "camera-3")
+        assert entry.anchor_item_id == "camera-1"
+        return entry.because[-1]
+
+    assert (step_up(90.0).feature, step_up(90.0).path) == ("PRICE", ("two", "camera-3"))
+    assert (step_up(2.0).feature, step_up(2.0).path) == ("PRICE", ("two", "camera-1", "camera-3"))
+
+
 def test_up_sell_adds_the_steps_of_the_whole_history() -> None:
     """Of two cameras within the band, the one that the mug leads to as well is the better one."""
     shop = toy_shop(user("ann", "mug-1", "camera-1", cameras=5.0))

@@ -21,6 +21,7 @@ TITLES = {"a": "Lantern", "b": "Candle"}
         (Reason("ITEM_BOUGHT_NEXT", 0.4, ("u", "a", "b"), 1_234), "1,234 shoppers bought it after Lantern"),
         (Reason("ITEM_VIEWED_NEXT", 0.4, ("u", "a", "b"), 2), "2 shoppers moved on to it from Lantern"),
         (Reason("PRICE", 0.4, ("u", "a", "b")), "a step up from Lantern"),
+        (Reason("PRICE", 0.4, ("u", "b")), "a step up in price"),
         (Reason("EMBEDDING", 0.4, ("u", "b")), "near to what this shopper likes"),
         (Reason("EMBEDDING", 0.4, ("u", "a", "b")), "near to Lantern"),
         (Reason("LIKENESS", 0.4, ("u", "a", "b")), "alike to Lantern"),

@@ -310,6 +310,7 @@ def test_a_category_as_text(store: MemoryGraphStore) -> None:
         (Reason("LIKENESS", 0.1, ("u", "i")), "resembles one of the user's latest items"),
         (Reason("POPULAR", 0.1, ("u", "i")), "popular"),
         (Reason("PRICE", 0.1, ("u", "anchor", "i")), "a moderate step up in price from anchor"),
+        (Reason("PRICE", 0.1, ("u", "i")), "a moderate step up in price"),
         (Reason("NEW_FEATURE", 0.1, ("u", "x", "i"), 2), "NEW_FEATURE > x by 2 users"),
     ],
 )
