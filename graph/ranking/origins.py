@@ -23,29 +23,44 @@ Reached = CrossCandidates | UpCandidates
 """Candidates of either list, with the steps that lead to each."""
 
 
-def strongest_steps(batch: ProfileBatch, found: Reached, picked: IntArray) -> IntArray:
+def parts_of_largest(batch: ProfileBatch, found: Reached) -> FloatArray:
+    """Return (anchors,) each anchor's part in the strength of its user's largest candidate, 0 where that is 0."""
+    order = sort_order([found.users, np.arange(len(found.users))])
+    largest = order[first_of_largest(found.transitions[order], found.users[order])]
+    largest = largest[found.transitions[largest] > 0.0]
+    followed, owners = _steps_of(found, largest)
+    parts = np.zeros(len(batch.anchors.ids))
+    np.add.at(
+        parts,
+        found.steps.anchors[followed],
+        found.steps.values[followed] / found.transitions[largest][owners],
+    )
+    return parts
+
+
+def strongest_steps(found: Reached, picked: IntArray, of_largest: FloatArray) -> IntArray:
     """Return, for each picked candidate that steps lead to, the step to name: a place in ``found.steps``.
 
     It is a step from the anchor without which the feature would fall most: whose part of the item's strength exceeds
-    its part of the user's largest candidate's by most. Of its steps (one per family) the larger one, of equals the
-    first.
+    its part of the user's largest candidate's (of :func:`parts_of_largest`) by most. Of its steps (one per family) the
+    larger one, of equals the first.
     """
     if not len(picked):
         return picked
     steps = found.steps
     followed, owners = _steps_of(found, picked)
     values, anchors = steps.values[followed], steps.anchors[followed]
-    lost = _parts_of_largest(batch, found)[anchors]
+    lost = of_largest[anchors]
     part = _sums_by_anchor(values, owners, anchors) / found.transitions[picked][owners]
     missed = np.rint((part - lost) / (1.0 - np.minimum(lost, _ALL_BUT)) * _GRAIN)
     return followed[first_of_largest(missed + 0.5 * values / max(values.max(initial=0.0), _TINY), owners)]
 
 
-def share_without(batch: ProfileBatch, found: Reached, picked: IntArray, anchors: IntArray) -> FloatArray:
+def share_without(found: Reached, picked: IntArray, anchors: IntArray, of_largest: FloatArray) -> FloatArray:
     """Return by what factor the transitions' share of each picked candidate would change without one anchor.
 
-    anchors: places in the batch's anchors, negative for none. At most by this: another candidate may be the largest
-    then. 1 where no steps lead to the candidate.
+    anchors: places in the batch's anchors, negative for none; of_largest: :func:`parts_of_largest`. At most by this:
+    another candidate may be the largest then. 1 where no steps lead to the candidate.
     """
     factors = np.ones(len(picked))
     reached = np.flatnonzero((found.transitions[picked] > 0.0) & (anchors >= 0))
@@ -55,7 +70,7 @@ def share_without(batch: ProfileBatch, found: Reached, picked: IntArray, anchors
     followed, owners = _steps_of(found, candidates)
     own = found.steps.anchors[followed] == gone[owners]
     sums = np.bincount(owners[own], weights=found.steps.values[followed][own], minlength=len(reached))
-    lost = _parts_of_largest(batch, found)[gone]
+    lost = of_largest[gone]
     factors[reached] = (1.0 - sums / found.transitions[candidates]) / (1.0 - np.minimum(lost, _ALL_BUT))
     return factors
 
@@ -99,20 +114,6 @@ def _steps_of(found: Reached, candidates: IntArray) -> tuple[IntArray, IntArray]
     followed = found.order[merged]
     is_step = followed < len(found.steps.values)
     return followed[is_step], owners[is_step]
-
-
-def _parts_of_largest(batch: ProfileBatch, found: Reached) -> FloatArray:
-    """Return (anchors,) the part that each anchor has in the strength of its user's largest candidate."""
-    order = sort_order([found.users, np.arange(len(found.users))])
-    largest = order[first_of_largest(found.transitions[order], found.users[order])]
-    followed, owners = _steps_of(found, largest)
-    parts = np.zeros(len(batch.anchors.ids))
-    np.add.at(
-        parts,
-        found.steps.anchors[followed],
-        found.steps.values[followed] / found.transitions[largest][owners],
-    )
-    return parts
 
 
 def _sums_by_anchor(values: FloatArray, owners: IntArray, anchors: IntArray) -> FloatArray:

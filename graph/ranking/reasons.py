@@ -14,7 +14,7 @@ from graph.ranking.cross_candidates import CrossCandidates
 from graph.ranking.features import MILLIONTHS, Vectors
 from graph.ranking.likeness import Likest
 from graph.ranking.lists import CrossSell, Reason, UpSell
-from graph.ranking.origins import Reached, nearest_anchors, next_best, share_without, strongest_steps
+from graph.ranking.origins import Reached, nearest_anchors, next_best, parts_of_largest, share_without, strongest_steps
 from graph.ranking.ragged import FloatArray
 from graph.ranking.shop import Shop
 from graph.ranking.steps import strongest_sources
@@ -46,6 +46,7 @@ def cross_sell_lists(
     """
     picked = chosen[chosen >= 0]
     new = frozenset(shop.items.ids.names(shop.newcomers.tolist()))
+    of_largest = parts_of_largest(batch, found)
     columns = zip(
         found.users[picked].tolist(),
         shop.items.ids.names(found.rows[picked].tolist()),
@@ -53,8 +54,8 @@ def cross_sell_lists(
         (parts[:, picked].sum(axis=0) / MILLIONTHS).tolist(),
         *(parts[:, picked] / MILLIONTHS).tolist(),
         _association_edges(shop, batch, found, picked),
-        _transition_edges(shop, batch, found, picked, viewed="ITEM_VIEWED_NEXT"),
-        _likeness_origins(batch, found, parts, picked, likest),
+        _transition_edges(shop, batch, found, picked, of_largest, viewed="ITEM_VIEWED_NEXT"),
+        _likeness_origins(batch, found, parts, picked, of_largest, likest),
         strict=True,
     )
     entries = []
@@ -96,7 +97,7 @@ def up_sell_lists(
     """Return one list per user; parts: (3, candidates) contributions of transitions, embedding, price."""
     items, anchors = shop.items, batch.anchors
     picked = chosen[chosen >= 0]
-    origin = found.anchors[picked]
+    origin, of_largest = found.anchors[picked], parts_of_largest(batch, found)
     columns = zip(
         found.users[picked].tolist(),
         items.ids.names(found.rows[picked].tolist()),
@@ -104,10 +105,10 @@ def up_sell_lists(
         items.prices[found.rows[picked]].tolist(),
         [anchors.ids[anchor] for anchor in origin.tolist()],
         anchors.prices[origin].tolist(),
-        _transition_edges(shop, batch, found, picked, viewed="VIEWED_NEXT"),
+        _transition_edges(shop, batch, found, picked, of_largest, viewed="VIEWED_NEXT"),
         (parts[:, picked].sum(axis=0) / MILLIONTHS).tolist(),
         zip(*(parts[:, picked] / MILLIONTHS).tolist(), strict=True),
-        _price_origins(batch, found, parts, picked),
+        _price_origins(batch, found, parts, picked, of_largest),
         nearest_anchors(shop, batch, found.users[picked], found.rows[picked], vectors),
         strict=True,
     )
@@ -154,7 +155,12 @@ def _association_edges(shop: Shop, batch: ProfileBatch, found: CrossCandidates, 
 
 
 def _likeness_origins(
-    batch: ProfileBatch, found: CrossCandidates, parts: IntArray, picked: IntArray, likest: Likest
+    batch: ProfileBatch,
+    found: CrossCandidates,
+    parts: IntArray,
+    picked: IntArray,
+    of_largest: FloatArray,
+    likest: Likest,
 ) -> list[str | None]:
     """Return the item of the history to name for each likeness; None where the item would not score less without it.
 
@@ -162,32 +168,34 @@ def _likeness_origins(
     """
     _, transition, _, like, _ = parts[:, picked]
     lost = like * (1.0 - likest.left)
-    gained = transition * (share_without(batch, found, picked, likest.anchors) - 1.0)
+    gained = transition * (share_without(found, picked, likest.anchors, of_largest) - 1.0)
     ids: list[str | None] = [None] * len(picked)
     for place in np.flatnonzero((likest.anchors >= 0) & (lost > gained) & (lost > 0.0)).tolist():
         ids[place] = batch.anchors.ids[int(likest.anchors[place])]
     return ids
 
 
-def _price_origins(batch: ProfileBatch, found: UpCandidates, parts: IntArray, picked: IntArray) -> list[str | None]:
+def _price_origins(
+    batch: ProfileBatch, found: UpCandidates, parts: IntArray, picked: IntArray, of_largest: FloatArray
+) -> list[str | None]:
     """Return the anchor to name for each step up in price; None where the item would not score less without it.
 
     Another anchor's gain in price may be nearly as good, and the transitions' share gain more than is lost.
     """
     anchors, (transition, _, gain) = found.anchors[picked], parts[:, picked]
     left = next_best(found, parts[2], picked)
-    gained = transition * (share_without(batch, found, picked, anchors) - 1.0)
+    gained = transition * (share_without(found, picked, anchors, of_largest) - 1.0)
     named = (left < 0) | (gain - left > gained)
     return [batch.anchors.ids[anchor] if holds else None for anchor, holds in zip(anchors, named, strict=True)]
 
 
 def _transition_edges(
-    shop: Shop, batch: ProfileBatch, found: Reached, picked: IntArray, *, viewed: str
+    shop: Shop, batch: ProfileBatch, found: Reached, picked: IntArray, of_largest: FloatArray, *, viewed: str
 ) -> list[Edge | None]:
     """Return the edge to name for each picked candidate that steps lead to; ``viewed``: the feature of views."""
     reached = np.flatnonzero(found.transitions[picked] > 0.0)
     steps = found.steps
-    best = strongest_steps(batch, found, picked[reached])
+    best = strongest_steps(found, picked[reached], of_largest)
     users = {family: successors.users for family, successors in shop.item_steps.successors.items()}
     lines: list[Edge | None] = [None] * len(picked)
     for place, by_purchase, anchor, cell in zip(
