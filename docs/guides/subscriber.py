@@ -5,6 +5,8 @@ import sys
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
 
+if len(sys.argv) != 2:
+    sys.exit("usage: python docs/guides/subscriber.py BROKER, such as 127.0.0.1:9092 (Ctrl-C ends it)")
 TOPIC = "shop.recommendations.v1"
 consumer = Consumer({"bootstrap.servers": sys.argv[1], "group.id": "lists", "enable.auto.commit": False})
 partitions = consumer.list_topics(TOPIC, timeout=10).topics[TOPIC].partitions

@@ -17,7 +17,7 @@ from stream.pseudonyms import Pseudonyms
 from stream.published import read_published
 from stream.settings import Settings
 from stream.views.category import category_name, category_page, matching_categories, render_category, similar_categories
-from stream.views.user import UserPage, render_user, user_page
+from stream.views.user import UserPage, named_items, render_user, user_page
 
 _PIPE_WIDTH = 160
 _PAGE = 5_000
@@ -116,12 +116,14 @@ def category(
 async def _read_user(settings: Settings, user_id: str, graph_only: bool) -> UserPage:
     async with connected_store(settings) as store:
         view = await _find_user(store, settings, user_id)
-        stored = (await store.load_users([view.user_id]))[view.user_id]
-    published = None
-    if not graph_only:
-        with progress_bar("reading lists", None) as step:
-            published = await asyncio.to_thread(read_published, settings, view.user_id, step)
-    return user_page(view, decode_state(stored.state), published, _now(), settings.graph.interest)
+        state = decode_state((await store.load_users([view.user_id]))[view.user_id].state)
+        published = None
+        if not graph_only:
+            with progress_bar("reading lists", None) as step:
+                published = await asyncio.to_thread(read_published, settings, view.user_id, step)
+        items = await store.load_items(named_items(view, state, published))
+    titles = {item_id: row.title for item_id, row in items.items() if row.title}
+    return user_page(view, state, published, titles, _now(), settings.graph.interest)
 
 
 async def _find_user(store: GraphStore, settings: Settings, user_id: str) -> UserView:

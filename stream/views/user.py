@@ -1,6 +1,6 @@
 """One user: interests as they are now, history, touched items, and the lists last published with their reasons."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 from rich.console import Group
@@ -15,6 +15,15 @@ from stream.recommendations import CrossSellItem, MicroTopic, Reason, Recommenda
 from stream.views.words import bar, minute, number, reason_in_words
 
 _SHOWN_REASONS = 2
+_ITEM_PATH = 3
+_HOW_TO_READ = (
+    "Lists stand in the order to show, in which likes are spread: scores need not fall from place to place. "
+    f"Of each item's reasons the {_SHOWN_REASONS} strongest are shown; all of them (--json) add up to the score."
+)
+_NO_CATALOGUE = (
+    "The catalogue has none of these items: without categories there are no interests and no lists. "
+    "Send it: interestream replay --catalogue FILE"
+)
 
 
 class InterestRow(msgspec.Struct, frozen=True):
@@ -46,7 +55,7 @@ class UserPage(msgspec.Struct, frozen=True):
     """Everything that is shown of a user. ``cross_sell`` and ``up_sell`` are the graph's item ids.
 
     ``published`` is the record with the highest version on the recommendations topic; None when there is none, or
-    when the topic was not read.
+    when the topic was not read. ``titles``: of the items that the page names, by id, where the catalogue has one.
     """
 
     user_id: str
@@ -60,12 +69,29 @@ class UserPage(msgspec.Struct, frozen=True):
     cross_sell: list[str]
     up_sell: list[str]
     published: Recommendation | None
+    titles: dict[str, str]
+
+
+def named_items(view: UserView, state: UserState, published: Recommendation | None) -> list[str]:
+    """Return the ids of all items that the user's page names, in order."""
+    named = {entry.item_id for entry in state.history} | {*view.cross_sell, *view.up_sell}
+    listed: list[CrossSellItem | UpSellItem] = [*published.cross_sell, *published.up_sell] if published else []
+    named.update(item.item_id for item in listed)
+    named.update(item.anchor_item_id for item in listed if isinstance(item, UpSellItem))
+    # A path of three names an item; a longer one leads through categories.
+    named.update(r.path[1] for item in listed for r in item.because if len(r.path) == _ITEM_PATH)
+    return sorted(named)
 
 
 def user_page(
-    view: UserView, state: UserState, published: Recommendation | None, now: int, settings: InterestSettings
+    view: UserView,
+    state: UserState,
+    published: Recommendation | None,
+    titles: Mapping[str, str],
+    now: int,
+    settings: InterestSettings,
 ) -> UserPage:
-    """Put together what is shown, at ``now`` (ms). History: newest first."""
+    """Put together what is shown, at ``now`` (ms). History: newest first. titles: of :func:`named_items`, by id."""
     return UserPage(
         user_id=view.user_id,
         events=view.events,
@@ -81,6 +107,7 @@ def user_page(
         cross_sell=view.cross_sell,
         up_sell=view.up_sell,
         published=published,
+        titles=dict(titles),
     )
 
 
@@ -126,8 +153,12 @@ def render_user(page: UserPage, history_rows: int) -> Group:
         title += f", ranker {lists.ranker}" if lists.ranker else ""
         if lists.micro_topics:
             parts.append(_micro_topics_table(lists.micro_topics))
-        parts.append(_list_table(f"Cross-sell ({title})", lists.cross_sell))
-        parts.append(_list_table("Up-sell", lists.up_sell))
+        parts.append(_list_table(f"Cross-sell ({title})", lists.cross_sell, page.titles))
+        parts.append(_list_table("Up-sell", lists.up_sell, page.titles))
+        if lists.cross_sell or lists.up_sell:
+            parts.append(Text(_HOW_TO_READ, style="dim"))
+    if not page.titles and all(row.category is None for row in page.history):
+        parts.append(Text(_NO_CATALOGUE, style="yellow"))
     return Group(*(line for part in parts for line in (part, Text())))
 
 
@@ -158,11 +189,16 @@ def _interests_table(page: UserPage) -> Table:
 def _history_table(page: UserPage, rows: int) -> Table:
     shown = page.history[:rows]
     of_all = f"latest {len(shown)} of {len(page.history)} kept" if len(shown) < len(page.history) else "newest first"
-    table = _table(f"History ({of_all})", "when (UTC)", "what", "item", "price", "category", numbers=("price",))
+    if any(row.taken_back for row in page.history):
+        of_all += "; a refund or removal has no line, it marks what it takes back"
+    table = _table(
+        f"History ({of_all})", "when (UTC)", "what", "item", "title", "price", "category", numbers=("price",)
+    )
     for row in shown:
         price = "" if row.price is None else f"{row.price:.2f} {row.currency or ''}".rstrip()
         what = f"{row.kind} (taken back)" if row.taken_back else row.kind
-        table.add_row(minute(row.at), what, Text(row.item_id), price, Text(row.category or "not known yet"))
+        title, category = page.titles.get(row.item_id, ""), row.category or "not known yet"
+        table.add_row(minute(row.at), what, Text(row.item_id), Text(title), price, Text(category))
     return table
 
 
@@ -174,18 +210,24 @@ def _micro_topics_table(topics: Sequence[MicroTopic]) -> Table:
     return table
 
 
-def _list_table(title: str, items: Sequence[CrossSellItem | UpSellItem]) -> Table:
+def _list_table(title: str, items: Sequence[CrossSellItem | UpSellItem], titles: Mapping[str, str]) -> Table:
     table = _table(title, "", "item", "score", "category", "because", numbers=("", "score"))
     for place, item in enumerate(items, start=1):
         category = item.category or "not known yet"
         if isinstance(item, UpSellItem):
-            category = f"{category}\n{item.price:.2f} instead of {item.anchor_item_id} at {item.anchor_price:.2f}"
-        table.add_row(str(place), Text(item.item_id), f"{item.score:.3f}", Text(category), Text(_because(item.because)))
+            anchor = titles.get(item.anchor_item_id, item.anchor_item_id)
+            category = f"{category}\n{item.price:.2f} instead of {anchor} at {item.anchor_price:.2f}"
+        named = "\n".join(part for part in (item.item_id, titles.get(item.item_id)) if part)
+        why = _because(item.because, titles)
+        table.add_row(str(place), Text(named), f"{item.score:.3f}", Text(category), Text(why))
     if not items:
         table.add_row("", "empty", "", "", "")
     return table
 
 
-def _because(reasons: Sequence[Reason]) -> str:
+def _because(reasons: Sequence[Reason], titles: Mapping[str, str]) -> str:
+    def title_of(item_id: str) -> str:
+        return titles.get(item_id, item_id)
+
     strongest = sorted(reasons, key=lambda reason: -abs(reason.contribution))[:_SHOWN_REASONS]
-    return "\n".join(f"{reason.contribution:+.3f} {reason_in_words(reason)}" for reason in strongest)
+    return "\n".join(f"{reason.contribution:+.3f} {reason_in_words(reason, title_of)}" for reason in strongest)

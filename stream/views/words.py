@@ -1,5 +1,7 @@
 """Times, weights, bars and reasons in words that an analyst reads without a manual."""
 
+from collections.abc import Callable
+
 from graph.model import Family
 from stream.recommendations import Reason
 
@@ -39,13 +41,20 @@ def number(value: float) -> str:
     return f"{value:.2f}" if value >= 0.01 else f"{value:.2g}"
 
 
-def reason_in_words(reason: Reason) -> str:
-    """Say why an item is in a list, from the strongest path behind a feature.
+def as_it_is(name: str) -> str:
+    """Return an item's id, where no titles are known."""
+    return name
+
+
+def reason_in_words(reason: Reason, title_of: Callable[[str], str] = as_it_is) -> str:
+    """Say why an item is in a list, from the strongest path behind a feature; ``title_of`` gives an item's title.
 
     >>> reason_in_words(Reason("ITEM_BOUGHT_NEXT", 0.2, ("u1", "lantern", "candle"), users=12))
     'bought after lantern by 12 users'
     """
     steps = reason.path[1:-1]
+    if len(steps) == 1:
+        steps = (title_of(steps[0]),)
     start = steps[0] if steps else ""
     # None remember the pair any more when it is 0: its weight is older than their histories.
     counted = f" by {_plural(reason.users, 'user')}" if reason.users else ""

@@ -7,12 +7,13 @@ from typing import Any
 import pytest
 from confluent_kafka import Producer
 from pydantic import SecretStr
+from rich.console import Console
 from typer.testing import CliRunner, Result
 
 from graph.memory_store import MemoryGraphStore
 from graph.model import Interaction, Kind
 from graph.settings import AssociationSettings, InterestSettings
-from graph.state import decode_state
+from graph.state import HistoryEntry, UserState, decode_state
 from graph.store import Refused, Unavailable
 from stream.commands.show import app
 from stream.embedded import EmbeddedBroker
@@ -24,7 +25,7 @@ from stream.settings import KafkaSettings, Settings
 from stream.views import category as category_views
 from stream.views import words
 from stream.views.category import category_page
-from stream.views.user import user_page
+from stream.views.user import render_user, user_page
 from stream.views.words import reason_in_words
 from tests.unit.stream.graphs import DAY_MS, NOW, small_graph, user
 
@@ -91,7 +92,7 @@ def test_interests_are_decayed_to_now_and_ordered(store: MemoryGraphStore) -> No
     view = asyncio.run(store.view_user(USER))
     assert view is not None
     state = decode_state(user().state)
-    page = user_page(view, state, None, NOW + 7 * DAY_MS, InterestSettings())
+    page = user_page(view, state, None, {}, NOW + 7 * DAY_MS, InterestSettings())
     assert [row.category for row in page.interests] == ["Kitchen > Mugs", "Home > Lamps"]
     assert [row.weight for row in page.interests] == [12.0, 16.0]
     assert [row.weight_now for row in page.interests] == [pytest.approx(6.0), pytest.approx(4.0)]
@@ -101,7 +102,7 @@ def test_interests_are_decayed_to_now_and_ordered(store: MemoryGraphStore) -> No
 def test_an_old_shop_keeps_its_proportions(store: MemoryGraphStore) -> None:
     view = asyncio.run(store.view_user(USER))
     assert view is not None
-    page = user_page(view, decode_state(user().state), None, NOW + 40_000 * DAY_MS, InterestSettings())
+    page = user_page(view, decode_state(user().state), None, {}, NOW + 40_000 * DAY_MS, InterestSettings())
     assert page.interests[0].weight_now == 0.0
     assert [row.share for row in page.interests] == [1.0, pytest.approx(8 / 12)]
 
@@ -121,6 +122,7 @@ def test_a_user_with_the_lists_last_published(store: MemoryGraphStore, broker: S
         {"name": "Coffee Mug", "share": 0.625, "item_id": "mug", "title": "Mug"}
     ]
     assert page["viewed_items"] == {"mug": 1, "lamp": 1}
+    assert page["titles"] == {"candle": "Candle", "lamp": "Lamp", "mug": "Mug"}
 
 
 def test_text_says_why_in_words(store: MemoryGraphStore, broker: Settings) -> None:
@@ -131,7 +133,11 @@ def test_text_says_why_in_words(store: MemoryGraphStore, broker: Settings) -> No
         "Home > Candles is bought after Kitchen > Mugs by 312 users, 8.2 times as often as by chance" in result.stdout
     )
     assert "████████████████████" in result.stdout
-    assert "latest 1 of 3 kept" in result.stdout
+    assert "latest 1 of 3 kept; a refund or removal has no line" in result.stdout
+    assert "scores need not fall from place to place" in result.stdout
+    (row,) = (line for line in result.stdout.splitlines() if line.startswith("2025") and "view" in line)
+    assert row.split()[3:5] == ["mug", "Mug"]
+    assert "replay --catalogue" not in result.stdout
     assert "Up-sell" in result.stdout
     assert "Coffee Mug" in result.stdout
     assert "62.5%" in result.stdout
@@ -294,6 +300,17 @@ def test_a_category_as_text(store: MemoryGraphStore) -> None:
     assert "Home > Candles" not in result.stdout
 
 
+def test_a_user_of_a_shop_without_a_catalogue_is_told_what_is_missing(store: MemoryGraphStore) -> None:
+    view = asyncio.run(store.view_user(USER))
+    assert view is not None
+    history = [HistoryEntry(NOW, "e1", "unheard of", Kind.VIEW, None, None, None)]
+    page = user_page(view, UserState(history=history), None, {}, NOW, InterestSettings())
+    console = Console(width=200)
+    with console.capture() as capture:
+        console.print(render_user(page, 5))
+    assert "interestream replay --catalogue FILE" in capture.get()
+
+
 # -- words ------------------------------------------------------------------------------------------------------------
 
 
@@ -318,6 +335,15 @@ def test_every_reason_has_words(reason: Reason, expected: str) -> None:
     said = reason_in_words(reason)
     assert said.startswith(expected)
     assert " 0 users" not in said
+
+
+def test_reasons_name_items_by_title_and_categories_as_they_are() -> None:
+    def title_of(item_id: str) -> str:
+        return f"the title of {item_id}"
+
+    assert reason_in_words(Reason("LIKENESS", 0.1, ("u", "lamp", "i")), title_of) == "resembles the title of lamp"
+    said = reason_in_words(Reason("BOUGHT_NEXT", 0.1, ("u", "A", "B", "i"), 2, 3.0), title_of)
+    assert said == "B is bought after A by 2 users, 3.0 times as often as by chance"
 
 
 @pytest.mark.parametrize("module", [words, category_views])
