@@ -98,6 +98,8 @@ def evaluate(
         settings = _ranked_by(settings, ranker)
     try:
         shop = read_shop(events, items, protocol, test, _kinds(kinds))
+        if shop.raw.repeated:
+            typer.echo(f"{shop.raw.repeated:,} rows left out: their event_id had come before", err=True)
         contest = Contest(seed, progress_bar, baselines, ablation)
         report = evaluate_shop(
             shop, Options(protocol, _cut(cut), test_days, relations, cases, worker, train), contest, settings
@@ -147,7 +149,7 @@ def _ranked_by(settings: Settings, ranker: Path) -> Settings:
 
 
 def _kinds(text: str | None) -> frozenset[str] | None:
-    return frozenset(kind.strip() for kind in text.split(",") if kind.strip()) if text else None
+    return frozenset(kind.strip().lower() for kind in text.split(",") if kind.strip()) if text else None
 
 
 def _cut(text: str | None) -> int | None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from enum import StrEnum
 from itertools import islice
 from pathlib import Path
@@ -16,7 +17,7 @@ from stream.evaluation.protocols.session import session_splits
 from stream.evaluation.reading import RawEvents, build_catalogue, read_events, read_items
 from stream.evaluation.relations import COMPLEMENTS, cross_category_split, read_relation, relation_split
 from stream.evaluation.shop import Sequence as Sequences
-from stream.evaluation.shop import build_log
+from stream.evaluation.shop import build_log, sessions_of_test
 
 EARLIER_TESTS = 3
 """So many steps back does leave-one-out learn from."""
@@ -73,16 +74,12 @@ def read_shop(
     kinds: frozenset[str] | None = None,
 ) -> Shop:
     """Read the files of a shop; ``test``: its sessions are the test. Raises EventFileError, CannotTest."""
-    raw = read_events([*events, *([test] if test else [])], kinds)
+    raw = read_events(events, kinds, test)
     if not len(raw):
         raise CannotTest("the files hold no interaction of the kinds asked for")
     catalogue = build_catalogue([raw], read_items(items) if items else {})
     log, names = build_log(raw, catalogue, SEQUENCES[protocol])
-    marks = None
-    if test is not None:
-        tested = read_events([test], kinds)
-        wanted = set(tested.sessions) | set(tested.users)
-        marks = np.array([name in wanted for name in names], np.bool_)
+    marks = sessions_of_test(raw) if test is not None else None
     return Shop(raw, log, names, catalogue, marks)
 
 
@@ -94,7 +91,7 @@ def plan(shop: Shop, protocol: Protocol, cut: int | None, test_days: float) -> I
         splits = list(session_splits(shop.log, shop.catalogue, shop.test_sessions, test_days))
     else:
         splits = list(next_basket_splits(shop.log, shop.catalogue, default_cut(shop.log) if cut is None else cut))
-    yield _test(protocol.value, splits)
+    yield _test(protocol.value, splits, _asked(shop, protocol, cut, test_days))
     if protocol is Protocol.NEXT_BASKET:
         new = [replace(split, cases=only_new_items(split.cases), candidates=Candidates.NEW) for split in splits]
         if len(new[0].cases):
@@ -111,10 +108,28 @@ def plan_relations(shop: Shop, folder: Path) -> Iterator[PlannedTest]:
         yield _test(name, [split, earlier])
 
 
-def _test(name: str, splits: Sequence[Split]) -> PlannedTest:
+def _asked(shop: Shop, protocol: Protocol, cut: int | None, test_days: float) -> str:
+    """Say what was asked of which time."""
+    first, last = (_minute(int(at)) for at in (shop.log.times.min(), shop.log.times.max()))
+    span = f" (the log is from {first} to {last}"
+    if protocol is Protocol.NEXT_BASKET:
+        span += f", cut at {_minute(default_cut(shop.log) if cut is None else cut)}"
+    elif protocol is Protocol.SESSION and shop.test_sessions is None:
+        span += f", of which the last {test_days:g} days are the test"
+    return f"{span})"
+
+
+def _minute(at: int) -> str:
+    try:
+        return f"{datetime.fromtimestamp(at / 1000, UTC):%Y-%m-%d %H:%M}"
+    except (OverflowError, OSError, ValueError):
+        return f"{at} ms"
+
+
+def _test(name: str, splits: Sequence[Split], asked: str = "") -> PlannedTest:
     if not splits or not len(splits[0].cases):
-        raise CannotTest(f"{name}: the data holds no case: a history and something after it")
+        raise CannotTest(f"{name}: the data holds no case: a history and something after it{asked}")
     earlier = tuple(split for split in splits[1:] if len(split.cases) and len(split.knowledge.log))
     if not earlier:
-        raise CannotTest(f"{name}: the data holds no earlier test of the same kind to learn from")
+        raise CannotTest(f"{name}: the data holds no earlier test of the same kind to learn from{asked}")
     return PlannedTest(name, splits[0], earlier)

@@ -1,34 +1,43 @@
 """Files of events, items and sessions to arrays.
 
-Events: CSV with ``user_id, item_id, ts_ms`` (or ``occurred_at`` in ms) and, if known, ``type`` (or ``kind``),
-``price, session_id``. Items: CSV with ``item_id`` and, if known, ``title, category_path`` (or ``category``, labels
-joined by " > "), ``brand, price``. Sessions, as the session-based literature keeps them: tab- or comma-separated
-``SessionId, ItemId, Time`` (seconds). Each also with ``.gz`` behind it.
+Events: CSV with ``user_id, item_id, ts_ms`` (or ``occurred_at`` in ms) and, if known, ``type`` (or ``kind``, in any
+case), ``price, session_id, event_id``; of rows with one event_id the first counts. Items: CSV with ``item_id`` and, if
+known, ``title, category_path`` (or ``category``, labels joined by " > "), ``brand, price``. Sessions, as the
+session-based literature keeps them: tab- or comma-separated ``SessionId, ItemId, Time`` (seconds). Columns in any
+order; others are left out. Each also with ``.gz`` behind it.
 """
 
 import csv
 import gzip
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, cast
+from typing import IO, NamedTuple, cast
 
 import numpy as np
 
 from graph.model import category_labels
-from stream.evaluation.interactions import Catalogue, DoubleArray, IntArray, hash_order
+from stream.evaluation.interactions import BoolArray, Catalogue, DoubleArray, IntArray, hash_order
 from stream.event_files import EventFileError
 
 NOT_INTERACTIONS = {"return", "refund", "impression", "remove_from_cart"}
 """Kinds that neither teach nor are predicted."""
+
+_SESSION_COLUMNS = frozenset({"SessionId", "ItemId", "Time"})
+_FIRST_SECOND, _LAST_SECOND = 631_152_000, 4_102_444_800
+"""1990 and 2100 in seconds; in milliseconds all of that is in the first weeks of 1970."""
+_LARGEST = 2**62
 
 _READ_ERRORS = (OSError, EOFError, zlib.error, UnicodeDecodeError, csv.Error)
 
 
 @dataclass(frozen=True)
 class RawEvents:
-    """m interactions as they stand in the file, sorted by time; ties keep the file's order. ``times`` in ms."""
+    """m interactions as they stand in the file, sorted by time; ties keep the file's order. ``times`` in ms.
+
+    tested: (m,) which are of the file of test sessions. repeated: rows left out, whose event_id had come before.
+    """
 
     users: list[str]
     items: list[str]
@@ -36,6 +45,8 @@ class RawEvents:
     times: IntArray
     prices: DoubleArray
     sessions: list[str]
+    tested: BoolArray
+    repeated: int = 0
 
     def __len__(self) -> int:
         return len(self.users)
@@ -51,23 +62,47 @@ class RawItem:
     price: float = float("nan")
 
 
-def read_events(paths: Iterable[Path], kinds: frozenset[str] | None = None) -> RawEvents:
+class _Row(NamedTuple):
+    user: str
+    item: str
+    kind: str
+    at: int
+    price: float
+    session: str
+    event_id: str = ""
+
+
+def read_events(paths: Iterable[Path], kinds: frozenset[str] | None = None, test: Path | None = None) -> RawEvents:
     """Read files of one schema into one log, without :data:`NOT_INTERACTIONS`; only ``kinds`` when given.
 
-    Raises EventFileError.
+    test: one more file, of the sessions to test on. Raises EventFileError.
     """
-    rows: list[tuple[str, str, str, int, float, str]] = []
-    for path in paths:
-        rows += _session_rows(path) if _is_session_file(path) else _event_rows(path)
-    rows = [row for row in rows if row[2] not in NOT_INTERACTIONS and (kinds is None or row[2] in kinds)]
-    rows.sort(key=lambda row: row[3])
+    rows: list[_Row] = []
+    tested: list[bool] = []
+    seen: set[str] = set()
+    repeated = 0
+    for path, is_test in (*((path, False) for path in paths), *([(test, True)] if test else [])):
+        for row in _session_rows(path) if _is_session_file(path) else _event_rows(path):
+            if row.event_id in seen:
+                repeated += 1
+                continue
+            if row.event_id:
+                seen.add(row.event_id)
+            if row.kind not in NOT_INTERACTIONS and (kinds is None or row.kind in kinds):
+                rows.append(row)
+                tested.append(is_test)
+    times = np.array([row.at for row in rows], np.int64)
+    order = np.argsort(times, kind="stable")
+    rows = [rows[place] for place in order.tolist()]
     return RawEvents(
-        users=[row[0] for row in rows],
-        items=[row[1] for row in rows],
-        kinds=[row[2] for row in rows],
-        times=np.array([row[3] for row in rows], np.int64),
-        prices=np.array([row[4] for row in rows], np.float64),
-        sessions=[row[5] for row in rows],
+        users=[row.user for row in rows],
+        items=[row.item for row in rows],
+        kinds=[row.kind for row in rows],
+        times=times[order],
+        prices=np.array([row.price for row in rows], np.float64),
+        sessions=[row.session for row in rows],
+        tested=np.array(tested, np.bool_)[order],
+        repeated=repeated,
     )
 
 
@@ -104,51 +139,71 @@ def build_catalogue(events: Iterable[RawEvents], items: dict[str, RawItem]) -> C
 
 
 def _is_session_file(path: Path) -> bool:
-    with _open(path) as file:
-        try:
-            return file.readline().decode("utf-8-sig").startswith("SessionId")
-        except _READ_ERRORS as error:
-            raise EventFileError(f"{path}: {error}") from None
+    rows = _rows(path)
+    _, columns = next(rows, (1, []))
+    return set(columns) >= _SESSION_COLUMNS
 
 
-def _event_rows(path: Path) -> Iterator[tuple[str, str, str, int, float, str]]:
+def _event_rows(path: Path) -> Iterator[_Row]:
     columns, rows = _table(path, {"user_id", "item_id", "ts_ms (or occurred_at)"})
     place = {name: index for index, name in enumerate(columns)}
     user, item = place["user_id"], place["item_id"]
     time = place.get("ts_ms", place.get("occurred_at"))
     kind = place.get("type", place.get("kind"))
-    price, session = place.get("price"), place.get("session_id")
+    price, session, event = place.get("price"), place.get("session_id"), place.get("event_id")
+    first, last = _LARGEST, -_LARGEST
     for line, row in rows:
-        try:
-            at = int(_cell(row, time))
-        except ValueError:
-            message = f"{_cell(row, time)!r} is no time; write integer milliseconds"
-            raise EventFileError(f"{path}: line {line}: {message}") from None
+        at = _milliseconds(path, line, _cell(row, time))
+        first, last = min(first, at), max(last, at)
         if not row[user] or not row[item]:
             raise EventFileError(f"{path}: line {line}: no user_id or no item_id")
         amount = _price(path, line, _cell(row, price))
-        yield row[user], row[item], _cell(row, kind), at, amount, _cell(row, session)
+        kind_of = _cell(row, kind).lower()
+        yield _Row(row[user], row[item], kind_of, at, amount, _cell(row, session), _cell(row, event))
+    if _FIRST_SECOND <= first <= last <= _LAST_SECOND:
+        raise EventFileError(f"{path}: all times look like seconds ({first} to {last}); write milliseconds since 1970")
 
 
-def _session_rows(path: Path) -> Iterator[tuple[str, str, str, int, float, str]]:
-    columns, rows = _table(path, {"SessionId", "ItemId", "Time"})
+def _milliseconds(path: Path, line: int, text: str) -> int:
+    try:
+        at = int(text) if text.lstrip("-").isdigit() else int(float(text))
+        if abs(at) < _LARGEST:
+            return at
+    except (ValueError, OverflowError):
+        pass
+    raise EventFileError(f"{path}: line {line}: {text!r} is no time; write integer milliseconds")
+
+
+def _session_rows(path: Path) -> Iterator[_Row]:
+    columns, rows = _table(path, _SESSION_COLUMNS)
     place = {name: index for index, name in enumerate(columns)}
     session, item, time = place["SessionId"], place["ItemId"], place["Time"]
     for line, row in rows:
         try:
             at = round(float(row[time]) * 1000)
-        except ValueError:
+        except (ValueError, OverflowError):
             raise EventFileError(f"{path}: line {line}: {row[time]!r} is no time in seconds") from None
-        yield row[session], row[item], "click", at, float("nan"), row[session]
+        if abs(at) >= _LARGEST:
+            raise EventFileError(f"{path}: line {line}: {row[time]!r} is no time in seconds")
+        yield _Row(row[session], row[item], "click", at, float("nan"), row[session])
 
 
-def _table(path: Path, required: set[str]) -> tuple[list[str], Iterator[tuple[int, list[str]]]]:
+def _table(path: Path, required: Set[str]) -> tuple[list[str], Iterator[tuple[int, list[str]]]]:
     rows = _rows(path)
     _, columns = next(rows, (1, []))
     missing = sorted(name for name in required if not any(part in columns for part in _names(name)))
     if missing:
-        raise EventFileError(f"{path}: line 1 names no column {', '.join(missing)}")
+        hint = _separator_hint(path, columns)
+        raise EventFileError(f"{path}: line 1 names no column {', '.join(missing)}{hint}")
     return columns, rows
+
+
+def _separator_hint(path: Path, columns: Sequence[str]) -> str:
+    if len(columns) == 1 and ";" in columns[0]:
+        return "; columns are separated by commas or tabs, not by semicolons"
+    if {".jsonl", ".ndjson", ".json"} & set(path.suffixes) or (columns[:1] and columns[0].startswith("{")):
+        return "; this reads CSV, not JSON"
+    return ""
 
 
 def _names(name: str) -> list[str]:
@@ -186,7 +241,9 @@ def _cell(row: list[str], column: int | None) -> str:
 
 
 def _price(path: Path, line: int, text: str) -> float:
+    """Return the price, NaN where there is none: an empty cell, or what stands for one (below 0, or not finite)."""
     try:
-        return float(text) if text else float("nan")
+        price = float(text) if text else float("nan")
     except ValueError:
         raise EventFileError(f"{path}: line {line}: {text!r} is no price") from None
+    return price if 0.0 <= price < float("inf") else float("nan")

@@ -48,6 +48,7 @@ class Report:
             "confidence": CONFIDENCE,
             "shop": {
                 "interactions": len(self.shop.log),
+                "repeated events left out": self.shop.raw.repeated,
                 "sequences": int(np.count_nonzero(np.diff(self.shop.log.offsets))),
                 "items": len(self.shop.catalogue),
             },

@@ -36,10 +36,11 @@ def fit_linear(
     """
     told = np.isin(rows, rows[hits])
     rows, values, hits = rows[told], values[told], hits[told]
+    if not len(rows):
+        nothing = np.zeros(values.shape[1], np.float32)
+        return LinearBlend(nothing, np.ones_like(nothing), nothing)
     mean = values.mean(axis=0, dtype=np.float64).astype(np.float32)
     deviation = values.std(axis=0, dtype=np.float64).astype(np.float32) + np.float32(1e-6)
-    if not len(rows):
-        return LinearBlend(mean, deviation, np.zeros(values.shape[1], np.float32))
     scaled = (values - mean) / deviation
     starts = np.flatnonzero(np.r_[True, np.diff(rows) != 0])
     case = np.repeat(np.arange(len(starts)), np.diff(np.r_[starts, len(rows)]))
