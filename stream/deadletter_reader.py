@@ -6,12 +6,14 @@ from collections.abc import Iterator
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
+from stream.interrupts import uninterrupted
 from stream.kafka_config import confluent_config
 from stream.sender import ServerAway
 from stream.settings import Settings
 
 _ANSWER_SECONDS = 10.0
 _POLL_SECONDS = 0.2
+_BATCH = 500
 
 log = logging.getLogger("librdkafka")
 
@@ -38,23 +40,22 @@ def read_to_current_end(settings: Settings, topic: str) -> Iterator[Message]:
         unread = {partition: high for partition, (_, high) in ends.items()}
         silent_since = time.monotonic()
         while unread:
-            message = consumer.poll(_POLL_SECONDS)
-            if message is None:
-                if time.monotonic() - silent_since > settings.worker.patience_seconds:
-                    raise ServerAway(f"the broker at {servers} fell silent")
-                continue
-            partition = message.partition()
-            if (error := message.error()) is not None:
-                if error.code() == KafkaError._PARTITION_EOF:
+            messages = uninterrupted(consumer.consume, _BATCH, _POLL_SECONDS)
+            if not messages and time.monotonic() - silent_since > settings.worker.patience_seconds:
+                raise ServerAway(f"the broker at {servers} fell silent")
+            for message in messages:
+                partition = message.partition()
+                if (error := message.error()) is not None:
+                    if error.code() == KafkaError._PARTITION_EOF:
+                        unread.pop(partition, None)
+                    elif error.fatal() or not error.retriable():
+                        raise ServerAway(f"the broker at {servers}: {error.str()}")
+                    continue
+                silent_since = time.monotonic()
+                if partition in unread and message.offset() < unread[partition]:
+                    yield message
+                if message.offset() + 1 >= unread.get(partition, 0):
                     unread.pop(partition, None)
-                elif error.fatal() or not error.retriable():
-                    raise ServerAway(f"the broker at {servers}: {error.str()}")
-                continue
-            silent_since = time.monotonic()
-            if partition in unread and message.offset() < unread[partition]:
-                yield message
-            if message.offset() + 1 >= unread.get(partition, 0):
-                unread.pop(partition, None)
     except KafkaException as error:
         raise ServerAway(f"the broker at {servers}: {error.args[0].str()}") from None
     finally:

@@ -1,6 +1,7 @@
 """Sending many messages from a command: paced, idempotent, every delivery counted."""
 
 import logging
+import math
 import time
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
@@ -9,12 +10,15 @@ import msgspec
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from stream.deadletter import Headers
+from stream.interrupts import Interrupts
 from stream.kafka_config import confluent_config
 from stream.settings import Settings
 from stream.topics import MAX_MESSAGE_BYTES
 
 _ANSWER_SECONDS = 10.0
 _POLL_SECONDS = 0.1
+_LAST_SECONDS = 5.0
+"""How long an interrupted command waits for what it has sent: at a broker that is away this would be minutes."""
 
 log = logging.getLogger("librdkafka")
 
@@ -37,7 +41,10 @@ class Sending(NamedTuple):
 
 
 class Figures(msgspec.Struct):
-    """What was sent: ``delivered`` + ``failed`` = ``sent``; ``too_large`` were not sent at all."""
+    """What was sent: ``delivered`` + ``failed`` = ``sent``; ``too_large`` were not sent at all.
+
+    When ``interrupted``, whether the rest of ``sent`` arrived is not known.
+    """
 
     sent: int = 0
     delivered: int = 0
@@ -45,6 +52,7 @@ class Figures(msgspec.Struct):
     too_large: int = 0
     seconds: float = 0.0
     error: str = ""
+    interrupted: bool = False
 
 
 class Pacer:
@@ -91,7 +99,8 @@ def check_topics(producer: Producer, topics: Iterable[str], servers: str) -> Non
 def send_all(producer: Producer, messages: Iterable[Sending], rate: float | None, step: Callable[[], None]) -> Figures:
     """Send messages in order and wait for every delivery; ``step`` is called for each delivered one.
 
-    Stops at the first delivery that fails: what follows would fail the same way.
+    Stops at the first delivery that fails: what follows would fail the same way. Stops at SIGINT too, then waits some
+    seconds, or to the second SIGINT, for what was sent.
     """
     figures = Figures()
     started = time.monotonic()
@@ -105,22 +114,41 @@ def send_all(producer: Producer, messages: Iterable[Sending], rate: float | None
             figures.failed += 1
             figures.error = figures.error or error.str()
 
-    try:
-        for message in messages:
-            while (wait := pacer.wait_seconds(figures.sent, time.monotonic())) > 0:
-                producer.poll(wait)
-            if figures.failed:
-                break
-            _produce(producer, message, figures, delivered)
-    finally:  # where reading on fails, what was read is still delivered
-        while producer.flush(_POLL_SECONDS):
-            continue
+    with Interrupts() as interrupts:
+        try:
+            for message in messages:
+                while (wait := pacer.wait_seconds(figures.sent, time.monotonic())) > 0:
+                    interrupts.hold(producer.poll, min(wait, _POLL_SECONDS))
+                if figures.failed:
+                    break
+                _produce(producer, message, figures, delivered, interrupts)
+        except KeyboardInterrupt:
+            figures.interrupted = True
+        finally:  # where reading on fails, what was read is still delivered
+            _deliver_rest(producer, figures, interrupts)
     figures.seconds = round(time.monotonic() - started, 3)
     return figures
 
 
+def _deliver_rest(producer: Producer, figures: Figures, interrupts: Interrupts) -> None:
+    until = time.monotonic() + _LAST_SECONDS if figures.interrupted else math.inf
+    while time.monotonic() < until:
+        try:
+            if not interrupts.hold(producer.flush, _POLL_SECONDS):
+                return
+        except KeyboardInterrupt:
+            if figures.interrupted:
+                return
+            figures.interrupted = True
+            until = time.monotonic() + _LAST_SECONDS
+
+
 def _produce(
-    producer: Producer, message: Sending, figures: Figures, delivered: Callable[[KafkaError | None, Message], None]
+    producer: Producer,
+    message: Sending,
+    figures: Figures,
+    delivered: Callable[[KafkaError | None, Message], None],
+    interrupts: Interrupts,
 ) -> None:
     while not figures.failed:
         try:
@@ -128,7 +156,7 @@ def _produce(
                 message.topic, message.value, message.key, headers=list(message.headers), on_delivery=delivered
             )
         except BufferError:
-            producer.poll(_POLL_SECONDS)
+            interrupts.hold(producer.poll, _POLL_SECONDS)
             continue
         except KafkaException as error:
             if error.args[0].code() != KafkaError.MSG_SIZE_TOO_LARGE:
@@ -139,5 +167,5 @@ def _produce(
                 figures.too_large += 1
             return
         figures.sent += 1
-        producer.poll(0)
+        interrupts.hold(producer.poll, 0)
         return

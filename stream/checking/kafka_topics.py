@@ -9,6 +9,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 
 from stream.admin import AdminError, topic_ids
 from stream.checking.topics import Record, Span
+from stream.interrupts import uninterrupted
 from stream.kafka_config import confluent_config
 from stream.sender import ServerAway, TopicMissing
 from stream.settings import Settings
@@ -77,7 +78,7 @@ class KafkaTopics:
             consumer.assign([TopicPartition(topic, partition, start)])
             heard_at = time.monotonic()
             while True:
-                messages = consumer.consume(_BATCH, timeout=_POLL_SECONDS)
+                messages = uninterrupted(consumer.consume, _BATCH, _POLL_SECONDS)
                 if messages:
                     heard_at = time.monotonic()
                 elif time.monotonic() - heard_at > _SILENCE_SECONDS:

@@ -21,6 +21,7 @@ class ExitCode(IntEnum):
     FAILED = 1  # the thing checked, or the thing asked for
     USAGE = 2  # an option, a file or a setting cannot be used
     AWAY = 3  # a server does not answer
+    INTERRUPTED = 130  # as shells say it of SIGINT
 
 
 def fail(message: str, code: ExitCode) -> NoReturn:

@@ -94,7 +94,7 @@ def replay(
     ends now and go back, byte for byte, to the topic they came from.
 
     Exits with 1 when a message was too large or a topic is missing, 2 on a wrong option or file, 3 when the broker
-    does not answer or a delivery failed.
+    does not answer or a delivery failed, 130 when interrupted (Ctrl-C), then with how many were delivered.
 
     Example: interestream replay events.csv.gz --rate 500/s
     """
@@ -131,6 +131,16 @@ def replay(
     except ServerAway as error:
         fail(f"{error}; start it, or set INTERESTREAM_KAFKA__BOOTSTRAP_SERVERS", ExitCode.AWAY)
     _tell(source, figures, skipped, as_json)
+    if figures.interrupted:
+        of = f" of about {total:,}" if file is not None else ""
+        again = "sending the file again" if file is not None else "sending the dead letters again"
+        noun = "message" if not of and figures.delivered == 1 else "messages"
+        typer.echo(f"stopped: {figures.delivered:,}{of} {noun} delivered; {again} is harmless", err=True)
+        raise typer.Exit(ExitCode.INTERRUPTED)
+    if figures.failed:
+        fail(f"{figures.failed:,} not delivered: {figures.error}", ExitCode.AWAY)
+    if figures.too_large:
+        raise typer.Exit(ExitCode.FAILED)
 
 
 def _tell(source: str, figures: Figures, skipped: Counter[str], as_json: bool) -> None:
@@ -143,10 +153,6 @@ def _tell(source: str, figures: Figures, skipped: Counter[str], as_json: bool) -
             typer.echo(f"  {count:,} skipped: {cause}")
         if figures.too_large:
             typer.echo(f"  {figures.too_large:,} not sent: larger than the topic allows")
-    if figures.failed:
-        fail(f"{figures.failed:,} not delivered: {figures.error}", ExitCode.AWAY)
-    if figures.too_large:
-        raise typer.Exit(ExitCode.FAILED)
 
 
 def _servers(settings: Settings) -> str:

@@ -1,7 +1,9 @@
 """``interestream replay`` against librdkafka's broker in this process: what arrives, and what is said of it."""
 
 import json
-from collections.abc import Iterator
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -223,6 +225,64 @@ def test_a_delivery_that_fails_stops_the_rest(tmp_path: Path, monkeypatch: pytes
     assert result.exit_code == 3
     assert (figures["sent"], figures["delivered"], figures["failed"]) == (2, 1, 1)
     assert "1 not delivered" in result.stderr
+
+
+def interrupt_at(delivery: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have Ctrl-C pressed while the client calls back for this delivery, counted from 1."""
+    left = iter(range(delivery, 0, -1))
+
+    @contextmanager
+    def progress_bar(title: str, total: int | None) -> Iterator[Callable[[], None]]:
+        def step() -> None:
+            if next(left, None) == 1:
+                signal.raise_signal(signal.SIGINT)
+
+        yield step
+
+    monkeypatch.setattr("stream.commands.replay.progress_bar", progress_bar)
+
+
+@pytest.mark.parametrize("options", [[], ["--rate", "50/s"]])
+def test_an_interrupt_says_how_far_it_came(
+    broker: Broker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: list[str]
+) -> None:
+    interrupt_at(3, monkeypatch)
+    result, figures = run(write_lines(tmp_path, [GOOD % (n, n) for n in range(500)]), *options)
+    assert result.exit_code == 130
+    assert figures["interrupted"]
+    assert figures["sent"] < 500 or not options
+    assert 3 <= figures["delivered"] == len(broker.read(TOPICS.interactions))
+    said = f"stopped: {figures['delivered']:,} of about 500 messages delivered; sending the file again is harmless"
+    assert said in result.stderr
+
+
+def test_an_interrupt_while_dead_letters_are_sent(broker: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
+    letter(broker, 1, b"a")
+    interrupt_at(1, monkeypatch)
+    result, _ = run("--from-dlq")
+    assert result.exit_code == 130
+    assert "stopped: 1 message delivered; sending the dead letters again is harmless" in result.stderr
+
+
+class AwayProducer(FailingProducer):
+    """Takes messages, delivers none, and meets Ctrl-C in every call that waits."""
+
+    def poll(self, timeout: float) -> int:
+        signal.raise_signal(signal.SIGINT)
+        return len(self._queue)
+
+    flush = poll
+
+
+@pytest.mark.parametrize("options", [[], ["--rate", "1/s"]])
+def test_a_second_interrupt_waits_for_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: list[str]
+) -> None:
+    monkeypatch.setattr("stream.commands.replay.make_producer", lambda settings: AwayProducer())
+    result, figures = run(write_lines(tmp_path, [GOOD % (n, n) for n in range(10)]), *options)
+    assert result.exit_code == 130
+    assert (figures["delivered"], figures["interrupted"]) == (0, True)
+    assert "stopped: 0 of about 10 messages delivered" in result.stderr
 
 
 def test_no_dead_letters_is_nothing_to_do(broker: Broker) -> None:
