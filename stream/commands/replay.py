@@ -19,7 +19,7 @@ from stream.deadletter_reader import read_to_current_end
 from stream.event_files import EventFileError, count_hint, read_catalogue, read_messages
 from stream.sender import Figures, Sending, ServerAway, TopicMissing, check_topics, make_producer, send_all
 from stream.settings import Settings, SettingsError, check_security
-from stream.trackers import Rejected, Stage, decode
+from stream.trackers import Reason, Rejected, Stage, decode
 
 _DAY_MS = 86_400_000
 
@@ -35,17 +35,25 @@ def parse_rate(text: str) -> float:
     return float(match[1])
 
 
+class Skipped(msgspec.Struct):
+    """Dead letters that were not sent, by cause; those ``still_refused`` also by the reason of today."""
+
+    causes: Counter[str] = msgspec.field(default_factory=Counter)
+    still_refused: Counter[str] = msgspec.field(default_factory=Counter)
+
+
 def letters_to_send(
     records: Iterable[Message],
     settings: Settings,
     stage: str | None,
     reason: str | None,
-    accepted: Callable[[str, bytes | None, bytes | None], bool],
-    skipped: Counter[str],
+    refused: Callable[[str, bytes | None, bytes | None], Reason | None],
+    skipped: Skipped,
 ) -> Iterator[Sending]:
     """Turn dead letters back into the messages they were, for the topics they came from.
 
-    Only the topics that workers read are written to, whatever a header says. ``skipped`` counts the rest by cause.
+    Only the topics that workers read are written to, whatever a header says. ``refused`` (topic, key, value) says why
+    a message is to stay; ``skipped`` counts what is not sent.
     """
     targets = {settings.topics.interactions, settings.topics.catalogue}
     for record in records:
@@ -53,17 +61,18 @@ def letters_to_send(
         try:
             letter = parse_dead_letter(headers)
         except NotADeadLetter:
-            skipped["not_a_dead_letter"] += 1
+            skipped.causes["not_a_dead_letter"] += 1
             continue
         key, value = record.key(), record.value()
         if stage not in (None, letter.stage) or reason not in (None, letter.reason):
-            skipped["not_selected"] += 1
+            skipped.causes["not_selected"] += 1
         elif letter.topic not in targets:
-            skipped["unknown_topic"] += 1
+            skipped.causes["unknown_topic"] += 1
         elif not is_complete(headers) or (letter.stage == Stage.APPLY and value is None):
-            skipped["incomplete"] += 1  # what was decoded had a value: the broker no longer had it
-        elif not accepted(letter.topic, key, value):
-            skipped["still_refused"] += 1
+            skipped.causes["incomplete"] += 1  # what was decoded had a value: the broker no longer had it
+        elif (why := refused(letter.topic, key, value)) is not None:
+            skipped.causes["still_refused"] += 1
+            skipped.still_refused[why.value] += 1
         else:
             yield Sending(letter.topic, key, value, original_headers(headers))
 
@@ -81,8 +90,12 @@ def replay(
         float, typer.Option(help="Add days to the times in a CSV whose clock only tells an order.")
     ] = 0.0,
     from_dlq: Annotated[bool, typer.Option("--from-dlq", help="Send the dead letters again.")] = False,
-    stage: Annotated[str | None, typer.Option(help="With --from-dlq: only this stage, such as decode.")] = None,
-    reason: Annotated[str | None, typer.Option(help="With --from-dlq: only this reason, such as too_long.")] = None,
+    stage: Annotated[
+        Stage | None, typer.Option(metavar="CODE", help="With --from-dlq: only this stage, such as decode.")
+    ] = None,
+    reason: Annotated[
+        Reason | None, typer.Option(metavar="CODE", help="With --from-dlq: only this reason, such as too_long.")
+    ] = None,
     mended: Annotated[
         bool, typer.Option("--mended", help="With --from-dlq: only what today's rules and settings accept.")
     ] = False,
@@ -103,19 +116,20 @@ def replay(
         check_security(settings)
     except SettingsError as error:
         fail(str(error), ExitCode.USAGE)
+    selecting = [name for name, given in (("--stage", stage), ("--reason", reason), ("--mended", mended)) if given]
+    if selecting and not from_dlq:
+        fail(f"{' and '.join(selecting)} need{'' if selecting[1:] else 's'} --from-dlq", ExitCode.USAGE)
     if from_dlq == (file is not None):
         fail("name a file, or --from-dlq, and not both", ExitCode.USAGE)
-    if not from_dlq and (stage or reason or mended):
-        fail("--stage, --reason and --mended belong to --from-dlq", ExitCode.USAGE)
-    topics, skipped = settings.topics, Counter[str]()
+    topics, skipped = settings.topics, Skipped()
     try:
         producer = make_producer(settings)
         if file is None:
             source, total = topics.dead_letters, limit
             check_topics(producer, [topics.dead_letters, topics.interactions, topics.catalogue], _servers(settings))
             records = read_to_current_end(settings, topics.dead_letters)
-            accepted = _accepted(settings) if mended else _everything
-            messages = letters_to_send(records, settings, stage, reason, accepted, skipped)
+            refused = _refused_today(settings) if mended else _never
+            messages = letters_to_send(records, settings, stage, reason, refused, skipped)
         else:
             source, total = str(file), min(count_hint(file), limit or count_hint(file))
             topic = topics.catalogue if catalogue else topics.interactions
@@ -143,14 +157,17 @@ def replay(
         raise typer.Exit(ExitCode.FAILED)
 
 
-def _tell(source: str, figures: Figures, skipped: Counter[str], as_json: bool) -> None:
+def _tell(source: str, figures: Figures, skipped: Skipped, as_json: bool) -> None:
     per_second = round(figures.delivered / figures.seconds, 1) if figures.seconds else 0.0
     if as_json:
-        print_json({"source": source, **msgspec.structs.asdict(figures), "per_second": per_second, "skipped": skipped})
+        figures_of = {**msgspec.structs.asdict(figures), "per_second": per_second}
+        print_json({"source": source, **figures_of, "skipped": skipped.causes, "still_refused": skipped.still_refused})
     else:
         typer.echo(f"{source}: {figures.delivered:,} delivered in {figures.seconds:.1f} s ({per_second:,.0f}/s)")
-        for cause, count in skipped.most_common():
-            typer.echo(f"  {count:,} skipped: {cause}")
+        for cause, count in skipped.causes.most_common():
+            reasons = ", ".join(f"{reason} {of:,}" for reason, of in skipped.still_refused.most_common())
+            why = f": {reasons}" if cause == "still_refused" else ""
+            typer.echo(f"  {count:,} skipped: {cause}{why}")
         if figures.too_large:
             typer.echo(f"  {figures.too_large:,} not sent: larger than the topic allows")
 
@@ -159,20 +176,20 @@ def _servers(settings: Settings) -> str:
     return settings.kafka.bootstrap_servers
 
 
-def _everything(topic: str, key: bytes | None, value: bytes | None) -> bool:
-    return True
+def _never(topic: str, key: bytes | None, value: bytes | None) -> None:
+    return None
 
 
-def _accepted(settings: Settings) -> Callable[[str, bytes | None, bytes | None], bool]:
-    def accepted(topic: str, key: bytes | None, value: bytes | None) -> bool:
+def _refused_today(settings: Settings) -> Callable[[str, bytes | None, bytes | None], Reason | None]:
+    def refused(topic: str, key: bytes | None, value: bytes | None) -> Reason | None:
         now = time.time_ns() // 1_000_000
         try:
             if topic == settings.topics.catalogue:
                 decode_row(key, value, settings.trackers)
             else:
                 decode(value, record_at=now, now=now, settings=settings.trackers)
-        except Rejected:
-            return False
-        return True
+        except Rejected as rejected:
+            return rejected.reason
+        return None
 
-    return accepted
+    return refused

@@ -11,7 +11,7 @@ from aiokafka import ConsumerRecord
 from graph import advance as advance_module
 from graph.snapshot import GraphSnapshot, differences, snapshot
 from stream import microbatch
-from stream.commands.replay import letters_to_send
+from stream.commands.replay import Skipped, letters_to_send
 from stream.pipeline import Pipeline
 from stream.settings import Settings
 from tests.integration.shop import Shop, make_shop
@@ -41,12 +41,12 @@ def replay(pipeline: Pipeline, stage: str | None = None, reason: str | None = No
     """Send the dead letters that are there now again; return how many went, and what was left out."""
     logs = pipeline.log.topics[pipeline.settings.topics.dead_letters]
     records: Iterable[Any] = [ConsumedMessage(record) for record in itertools.chain(*logs)]
-    skipped = Counter[str]()
+    skipped = Skipped()
     count = 0
-    for sending in letters_to_send(records, pipeline.settings, stage, reason, lambda *_: True, skipped):
+    for sending in letters_to_send(records, pipeline.settings, stage, reason, lambda *_: None, skipped):
         pipeline.log.append(sending.topic, sending.key, sending.value, headers=sending.headers)
         count += 1
-    return count, skipped
+    return count, skipped.causes
 
 
 def take_over(pipeline: Pipeline, former: Pipeline) -> None:

@@ -18,7 +18,7 @@ from stream.partitioning import partition_of
 from stream.sender import Pacer
 from stream.settings import TrackerSettings
 from stream.topics import MAX_MESSAGE_BYTES, TopicSettings
-from stream.trackers import decode
+from stream.trackers import Reason, Stage, decode
 
 TOPICS = TopicSettings()
 GOOD = b'{"event_id":"e%d","kind":"view","user_id":"u%d","item_id":"i1","occurred_at":1700000000000}'
@@ -177,8 +177,13 @@ def test_dead_letters_are_chosen_by_stage_and_reason(broker: Broker) -> None:
 def test_only_what_is_accepted_now_goes_back_when_asked(broker: Broker) -> None:
     letter(broker, 1, GOOD % (1, 1))
     letter(broker, 2, b"not json")
+    letter(broker, 3, b"not json either", reason="too_long")
+    letter(broker, 4, b"{}", reason="wrong_type")
     result, figures = run("--from-dlq", "--mended")
-    assert (result.exit_code, figures["delivered"], figures["skipped"]) == (0, 1, {"still_refused": 1})
+    assert (result.exit_code, figures["delivered"], figures["skipped"]) == (0, 1, {"still_refused": 3})
+    assert figures["still_refused"] == {"not_json": 2, "missing_field": 1}  # today's reason, not the letter's
+    said = runner.invoke(app, ["--from-dlq", "--mended"]).stdout
+    assert "  3 skipped: still_refused: not_json 2, missing_field 1\n" in said
 
 
 def test_a_dead_letter_cannot_choose_any_topic(broker: Broker) -> None:
@@ -322,6 +327,22 @@ def test_a_broker_that_is_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 )
 def test_options_that_make_no_sense_are_usage_errors(arguments: list[str]) -> None:
     assert runner.invoke(app, arguments).exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--from-dlq", "--reason", "nonsense"], [f"'{reason}'" for reason in Reason]),
+        (["--from-dlq", "--stage", "nonsense"], [f"'{stage}'" for stage in Stage]),
+        (["--reason", "too_long"], ["--reason needs --from-dlq"]),
+        (["events.jsonl", "--stage", "decode", "--mended"], ["--stage and --mended need --from-dlq"]),
+        (["events.jsonl", "--from-dlq"], ["name a file, or --from-dlq, and not both"]),
+    ],
+)
+def test_what_is_wrong_with_the_options_is_said(arguments: list[str], said: list[str]) -> None:
+    result = runner.invoke(app, arguments, env={"COLUMNS": "1000"})
+    assert result.exit_code == 2
+    assert [text for text in said if text not in result.stderr] == []
 
 
 def test_plaintext_beyond_loopback_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
