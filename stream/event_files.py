@@ -102,6 +102,8 @@ def count_hint(path: Path) -> int:
 
 
 def _form(path: Path) -> str:
+    if path.is_dir():
+        raise EventFileError(f"{path}: is a folder; name a file in it")
     name = path.name.removesuffix(".gz")
     if name.endswith(".csv"):
         return "csv"

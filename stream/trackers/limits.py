@@ -130,12 +130,12 @@ def milliseconds(time: int | datetime, field: str) -> int:
     else:
         at = time
         if 0 <= at < EARLIEST_MS:
-            message = f"{at} looks like seconds; expected milliseconds since 1970"
+            message = "it looks like seconds; expected milliseconds since 1970"
             raise Rejected(Stage.DECODE, Reason.BAD_TIMESTAMP_UNIT, field, message)
         if at >= 2**63:
             raise Rejected(Stage.DECODE, Reason.OUT_OF_RANGE, field, "more than 64 bits")
         if at > LATEST_MS:
-            message = f"{at} looks like microseconds or nanoseconds; expected milliseconds since 1970"
+            message = "it looks like microseconds or nanoseconds; expected milliseconds since 1970"
             raise Rejected(Stage.DECODE, Reason.BAD_TIMESTAMP_UNIT, field, message)
     if at < EARLIEST_MS:
         raise Rejected(Stage.DECODE, Reason.OUT_OF_RANGE, field, "before 1971-01-01")

@@ -106,7 +106,7 @@ def _malformed(body: bytes, text: str, stage: Stage) -> Rejected:
         return Rejected(stage, Reason.BAD_UNICODE, "", "an escape stands for a lone surrogate")
     if _NOT_A_NUMBER.search(_STRING.sub(b'""', body)):
         return Rejected(stage, Reason.BAD_NUMBER, "", "NaN and Infinity are not JSON")
-    return Rejected(stage, Reason.NOT_JSON, "", text[:1].lower() + text[1:])
+    return Rejected(stage, Reason.NOT_JSON, "", text if text.startswith("JSON") else text[:1].lower() + text[1:])
 
 
 def _invalid(text: str, stage: Stage) -> Rejected:

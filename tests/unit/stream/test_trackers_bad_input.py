@@ -142,6 +142,13 @@ def test_a_rejection_never_repeats_what_a_person_typed() -> None:
             assert secret not in str(rejection_of(json.dumps(message).encode()))
 
 
+@pytest.mark.parametrize(("value", "said"), [(b"nonsense", "JSON is malformed: "), (b'{"a":', "input data ")])
+def test_the_parser_is_quoted_as_a_sentence_goes_on(value: bytes, said: str) -> None:
+    rejected = rejection_of(value)
+    assert rejected.reason is Reason.NOT_JSON
+    assert rejected.message.startswith(said)
+
+
 def test_every_reason_is_explained() -> None:
     assert set(EXPLANATIONS) == set(Reason)
 

@@ -257,6 +257,13 @@ def test_a_time_that_is_neither_is_refused(written: object, reason: Reason) -> N
     assert (rejected.reason, rejected.field) == (reason, "occurred_at")
 
 
+@pytest.mark.parametrize("written", [1_700_000_000, 1_700_000_000_000_000])
+def test_a_time_that_is_refused_is_not_repeated(written: int) -> None:
+    message = rejection_of({"occurred_at": written}).message
+    assert message.startswith("it looks like ")
+    assert str(written) not in message
+
+
 def test_the_future_begins_five_minutes_after_both_clocks() -> None:
     limit = NOW + 5 * MINUTE
     assert decode_event({"occurred_at": limit}).interactions

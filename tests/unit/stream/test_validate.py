@@ -88,6 +88,14 @@ def test_a_file_that_cannot_be_read_is_a_usage_error(tmp_path: Path) -> None:
     assert "No such file" in result.stderr
 
 
+@pytest.mark.parametrize("name", ["folder", "folder.jsonl"])
+def test_a_folder_is_called_a_folder(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).mkdir()
+    result = runner.invoke(app, [str(tmp_path / name)])
+    assert result.exit_code == 2
+    assert f"{name}: is a folder; name a file in it" in result.stderr
+
+
 def test_the_settings_of_the_environment_decide(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "events.jsonl"
     path.write_text(GOOD)
