@@ -68,13 +68,18 @@ def configure_logging(settings: LogSettings) -> None:
         library.propagate = True
 
 
+def printable(text: str) -> str:
+    """Return a text of others with what a terminal would obey escaped: on one line, the cursor where it was."""
+    return _CONTROL.sub(_escaped, text)
+
+
 def _printable(_: Any, __: str, event: dict[str, Any]) -> dict[str, Any]:
     """Escape what a terminal would obey; JSON does so by itself. A traceback keeps its lines."""
     for key, value in event.items():
         if key == "exception":
-            event[key] = "\n".join(_CONTROL.sub(_escaped, line) for line in str(value).split("\n"))
+            event[key] = "\n".join(printable(line) for line in str(value).split("\n"))
         elif isinstance(value, str):
-            event[key] = _CONTROL.sub(_escaped, value)
+            event[key] = printable(value)
     return event
 
 

@@ -17,6 +17,7 @@ COMMANDS = {
     "worker": "run the agents",
     "topics": "compare the topics with how they should be, or make them so",
     "replay": "feed events from a file, or dead letters, into the topic",
+    "dead-letters": "what was refused, and why",
     "validate": "check a file of events without sending any",
     "show": "a user's or a category's part of the graph",
     "refresh": "rank users again and publish their lists",
@@ -29,7 +30,10 @@ COMMANDS = {
     "schema": "the contracts as JSON Schema",
     "config": "the settings in force",
 }
-"""Name -> what it is for. The module stream.commands.<name> holds a function, or a Typer ``app``, of that name."""
+"""Name -> what it is for. The module stream.commands.<name> holds a function, or a Typer ``app``, of that name.
+
+A hyphen of the name is an underscore there.
+"""
 
 _CALLED = "interestream.called"
 
@@ -52,7 +56,7 @@ class LazyCommands(TyperGroup):
             return None
         if cmd_name != ctx.meta.get(_CALLED):
             return _listed(cmd_name)  # somebody only wants the list
-        module = importlib.import_module(f"stream.commands.{cmd_name}")
+        module = importlib.import_module(f"stream.commands.{cmd_name.replace('-', '_')}")
         return _as_command(module, cmd_name)
 
 
@@ -67,7 +71,7 @@ def _as_command(module: Any, name: str) -> Any:
     app = getattr(module, "app", None)
     if not isinstance(app, typer.Typer):
         app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-        app.command(name)(getattr(module, name))
+        app.command(name)(getattr(module, name.replace("-", "_")))
     command = get_command(app)
     command.name = name
     return command

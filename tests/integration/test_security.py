@@ -110,7 +110,14 @@ async def test_the_whole_path_with_the_least_rights(secured: Secured, tmp_path: 
         lists = {key for key, _, _, _ in read_all(secured.settings("subscriber"), topics.recommendations)}
         assert lists == {user.encode() for user in wanted}
 
-        for arguments in (("refresh", "--all"), ("check", "--patience", "120"), ("replay", "--from-dlq"), ("doctor",)):
+        commands = (
+            ("refresh", "--all"),
+            ("check", "--patience", "120"),
+            ("dead-letters",),
+            ("replay", "--from-dlq"),
+            ("doctor",),
+        )
+        for arguments in commands:
             done = command(secured, "operator", *arguments, "--json")
             assert done.returncode == 0, (arguments, done.stdout, done.stderr)
             assert told(secured, done.stdout + done.stderr) == []

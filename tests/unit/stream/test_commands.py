@@ -11,8 +11,9 @@ from stream.commands import COMMANDS, main
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_of_the_table_exists(name: str) -> None:
-    module = importlib.import_module(f"stream.commands.{name}")
-    assert isinstance(getattr(module, "app", None), typer.Typer) or callable(getattr(module, name))
+    written = name.replace("-", "_")
+    module = importlib.import_module(f"stream.commands.{written}")
+    assert isinstance(getattr(module, "app", None), typer.Typer) or callable(getattr(module, written))
 
 
 @pytest.mark.parametrize("name", COMMANDS)
