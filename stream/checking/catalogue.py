@@ -30,14 +30,17 @@ class Catalogue:
         self.published: dict[str, ItemRecord] = {}
         self.complete = True
         """Whether no row is missing. Compaction takes former rows, and with them the categories they named."""
+        self._items_complete = True
+        """Whether no record of the items topic is missing. Compaction takes former ones, and what was derived then."""
         self._named: defaultdict[str, set[str | None]] = defaultdict(set)
+        self._derived: defaultdict[str, set[str]] = defaultdict(set)
+        self._again: set[str] = set()
         self._partition_of: dict[str, int] = {}
-        self._expected: dict[int, int] = {}
+        self._expected: dict[tuple[str, int], int] = {}
 
     def take_row(self, record: Record) -> None:
         """Take in one record of the catalogue topic."""
-        self.complete = self.complete and record.offset == self._expected.get(record.partition, 0)
-        self._expected[record.partition] = record.offset + 1
+        self.complete = self._follows(record) and self.complete
         letter = self._letters.about(record)
         try:
             row = decode_row(record.key, record.value, self._settings.trackers)
@@ -47,6 +50,8 @@ class Catalogue:
         if letter is not None:
             what = f"is about {named((record.topic, record.partition, record.offset))}, a good row"
             self._findings.differ(Invariant.DEAD_LETTERS, f"dead letter {letter.found_at}", what, "", letter.reason)
+        if row.item_id in self._named:
+            self._again.add(row.item_id)
         if self._partition_of.setdefault(row.item_id, record.partition) != record.partition:
             self._named[row.item_id].update(("in two partitions", None))  # which of the two came last, nobody knows
         if isinstance(row, Removal):
@@ -57,6 +62,13 @@ class Catalogue:
             self.removed.discard(row.item_id)
             self.rows[row.item_id] = row
             self._named[row.item_id].add(row.category)
+
+    def _follows(self, record: Record) -> bool:
+        """Tell whether the record is the one after the last of its partition."""
+        place = record.topic, record.partition
+        follows = record.offset == self._expected.get(place, 0)
+        self._expected[place] = record.offset + 1
+        return follows
 
     def _judge_refused(self, record: Record, rejected: Rejected, letter: Letter | None) -> None:
         place = named((record.topic, record.partition, record.offset))
@@ -74,11 +86,14 @@ class Catalogue:
 
     def take_item(self, record: Record) -> None:
         """Take in one record of the items topic."""
+        self._items_complete = self._follows(record) and self._items_complete
         item_id = (record.key or b"").decode()
         if not record.value:
             self.published.pop(item_id, None)
             return
-        self.published[item_id] = msgspec.structs.replace(decode_item(record.value), vector=b"")
+        item = self.published[item_id] = msgspec.structs.replace(decode_item(record.value), vector=b"")
+        if item.row.derived and item.row.category is not None:
+            self._derived[item_id].add(item.row.category)
 
     def category_of(self, item_id: str) -> str | None:
         """Return an item's category: the row's, else the one that was derived for it."""
@@ -91,8 +106,16 @@ class Catalogue:
         return record.row.category if record else None
 
     def moved(self, item_id: str) -> bool:
-        """Tell whether an item may have been in another category before."""
-        return not self.complete or len(self._named.get(item_id, ())) > 1
+        """Tell whether an item may have been in another category before, named by the shop or derived."""
+        named = self._named.get(item_id, set())
+        if not self.complete or len(named) > 1:
+            return True
+        if named != {None}:
+            return len(named | self._derived.get(item_id, set())) > 1
+        if not self._items_complete and item_id in self._again:
+            return True  # each row may have derived another one
+        # Rows without a category come before the derived one: only to have none now is a change.
+        return len({*self._derived.get(item_id, ()), self.category_of(item_id)}) > 1
 
     def _expected_row(self, row: ItemRow) -> ItemRow:
         if (record := self.published.get(row.item_id)) is not None:
@@ -150,6 +173,10 @@ class Catalogue:
         for categories in self._named.values():
             for category in categories - {None, "in two partitions"}:
                 derived.update(dict.fromkeys(category_ancestors(str(category)), False))
+        # What lost its last item stays in the graph as it was; one that was built anew since need not have it.
+        former = {
+            path for found in self._derived.values() for category in found for path in category_ancestors(category)
+        }
         paths: list[str] = []
         while page := await store.category_paths(paths[-1] if paths else "", 10 * _PAGE):
             paths += page
@@ -167,5 +194,7 @@ class Catalogue:
             if interested is not None:
                 wanted = interested.get(path, 0)
                 self._findings.compare(Invariant.GRAPH, where, "interested users", wanted, view.interested_users)
-            if view.derived != derived.get(path, False) and (self.complete or view.derived):
-                self._findings.differ(Invariant.GRAPH, where, "derived", derived.get(path, False), view.derived)
+            flag = derived.get(path, path in former)
+            unknown = path not in derived and not self._items_complete
+            if view.derived != flag and not unknown and (self.complete or view.derived):
+                self._findings.differ(Invariant.GRAPH, where, "derived", flag, view.derived)

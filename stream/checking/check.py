@@ -114,7 +114,7 @@ class _Check:
             expected, found = dispositions.accounts.interactions, totals.applied + totals.duplicates
             self.findings.compare(Invariant.ACCOUNTING, "all partitions", messages, expected, found)
         if resting and self.bundles_complete and self.deltas_complete:
-            self.pairs.compare(self.associations.stored, placements)
+            self.pairs.compare(self.associations.stored, placements, totals.changing)
         if resting:
             exact = self.bundles_complete and not totals.placed_otherwise and not totals.in_motion
             with self.progress("catalogue", None) as step:

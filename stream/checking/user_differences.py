@@ -1,11 +1,12 @@
 """What of a user in the graph is not as the recomputed state, or the last list, says. Pure."""
 
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import msgspec
 
+from graph.decay import decay_factor
 from graph.interest import CategoryOf, interests, touches
 from graph.model import Interest, Touch
 from graph.settings import GraphSettings, InterestSettings
@@ -18,6 +19,8 @@ from stream.checking.published import LastList
 from stream.recommendations import rfc3339
 
 _ID_BYTES = 8
+_SOME_FORMER_CATEGORY = "\x00"
+"""Stands for a category that an item had: no path holds a control character."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,24 +76,38 @@ def _interest_differences(
             yield _difference(Invariant.GRAPH, edge, "rankKey", one.rank_key, other.rank_key)
 
 
-def only_moved(expected: Expected, view: UserView, category_of: CategoryOf, settings: InterestSettings) -> bool:
+def only_moved(
+    expected: Expected,
+    view: UserView,
+    category_of: CategoryOf,
+    moved: Callable[[str], bool],
+    settings: InterestSettings,
+) -> bool:
     """Tell whether the interests differ in nothing but the categories that the contributions are counted under.
 
-    So it is between a change of an item's category and the user's next event or refresh.
+    So it is between a change of an item's category and the user's next event or refresh. What has no category any
+    more may still be counted, or not. ``moved``: whether an item may have been in another category before.
     """
-    wanted = interests(expected.state, category_of, settings)[: settings.max_edges]
-    if len(wanted) == settings.max_edges or len(view.interests) == settings.max_edges:
+
+    def last_category_of(item_id: str) -> str | None:
+        return category_of(item_id) or (_SOME_FORMER_CATEGORY if moved(item_id) else None)
+
+    placed, at_most = (interests(expected.state, place, settings) for place in (category_of, last_category_of))
+    if len(placed) >= settings.max_edges or len(view.interests) == settings.max_edges:
         return True
-    one, other = _total(wanted, settings), _total(view.interests, settings)
-    return one[:2] == other[:2] and close_at_one_time(*one[2:], *other[2:], settings.half_life_seconds)
+    found, at = view.interests, max((edge.updated_at for edge in (*at_most, *view.interests)), default=0)
+    least, most, total = (_total(edges, at, settings) for edges in (placed, at_most, found))
+    return all(
+        low <= one <= high or close(low, one) or close(one, high)
+        for low, one, high in zip(least, total, most, strict=True)
+    )
 
 
-def _total(found: Iterable[Interest], settings: InterestSettings) -> tuple[int, int, float, int]:
+def _total(found: Iterable[Interest], at: int, settings: InterestSettings) -> tuple[int, int, float]:
+    """Return all views, purchases and weight, the latter at ``at`` (ms)."""
     edges = list(found)
-    at = max((edge.updated_at for edge in edges), default=0)
-    half_life_ms = settings.half_life_seconds * 1000.0
-    weight = sum(edge.weight * 2.0 ** ((edge.updated_at - at) / half_life_ms) for edge in edges)
-    return sum(edge.views for edge in edges), sum(edge.purchases for edge in edges), weight, at
+    weight = sum(edge.weight * decay_factor(at - edge.updated_at, settings.half_life_seconds) for edge in edges)
+    return sum(edge.views for edge in edges), sum(edge.purchases for edge in edges), weight
 
 
 def state_differences(expected: Expected, stored: UserState) -> Iterator[Difference]:

@@ -56,6 +56,8 @@ class UserTotals:
     """Users with events from before the log: judged by what the log still has."""
     placed_otherwise: set[str] = field(default_factory=set)
     """Users whose interests are counted under an item's former category, until their next event or refresh."""
+    changing: set[str] = field(default_factory=set)
+    """Categories that transitions are, or will be, counted under once such users are refreshed."""
     interested: Counter[str] = field(default_factory=Counter)
     sources: dict[int, dict[str, int]] = field(default_factory=dict)
 
@@ -245,16 +247,24 @@ class UserCheck:
         if differences and self._placed_otherwise(expected, view, differences):
             self.totals.placed_otherwise.add(user_id)
             differences = []
+        self._note_changing(expected.state, state)
         yield from differences
         yield from state_differences(expected, state)
         yield from list_differences(expected, view, self._published.last.get(user_id), self._topic)
 
+    def _note_changing(self, expected: UserState, stored: UserState) -> None:
+        """Note the categories of transitions that follow an item into another one at the user's next refresh."""
+        for one, other in zip(expected.history, stored.history, strict=False):
+            if one.category != other.category and self._catalogue.moved(one.item_id):
+                self.totals.changing.update(category for category in (one.category, other.category) if category)
+
     def _placed_otherwise(self, expected: Expected, view: UserView, differences: Iterable[Difference]) -> bool:
         if not all(": interest in " in difference.where for difference in differences):
             return False
+        catalogue, interest = self._catalogue, self._settings.graph.interest
         items = {entry.item_id for entry in expected.state.history} | expected.state.items.keys()
-        if expected.state.categories or any(map(self._catalogue.moved, items)):
-            return only_moved(expected, view, self._catalogue.category_of, self._settings.graph.interest)
+        if expected.state.categories or any(map(catalogue.moved, items)):
+            return only_moved(expected, view, catalogue.category_of, catalogue.moved, interest)
         return False
 
 
