@@ -48,7 +48,7 @@ class EncoderSettings(BaseModel):
         10.0, description="How often a worker looks for a new model in that folder; 0: only when it starts."
     )
     derive_categories: bool = Field(
-        True, description="Give items without any category a derived one; such categories are marked."
+        True, description="Give items that have a title and no category a derived one; such categories are marked."
     )
     categories_file: Path | None = Field(
         None,

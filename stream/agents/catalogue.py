@@ -148,11 +148,16 @@ class CatalogueAgent(LedgeredAgent):
         return ItemRecord(FORMAT, row, self._encoder.model, words, since=known.since)
 
     def _assigned(self, row: ItemRow, vector: bytes) -> ItemRow:
-        """Return the row with what its text vector gives it: a micro-topic, and a category if it has none."""
+        """Return the row with what its text vector gives it: a micro-topic, and a category if it has none.
+
+        Without a title there is nothing that it could be about: some centroid is always the nearest.
+        """
+        if not row.title:
+            return row
         unit = np.frombuffer(vector, dtype="<f2").astype(np.float32)[np.newaxis]
         if row.category is None and self._categories is not None:
             row = msgspec.structs.replace(row, category=self._categories.assign(unit)[0], derived=True)
-        if row.title and self._micro_topics is not None:  # without a title there is nothing that it could be about
+        if self._micro_topics is not None:
             row = msgspec.structs.replace(row, micro_topic=self._micro_topics.assign(unit)[0])
         return row
 

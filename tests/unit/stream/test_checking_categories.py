@@ -1,66 +1,28 @@
 """Items that change, lose or get their category while users wait for their next refresh: never called wrong."""
 
-import json
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import pytest
 
-from encoders.categories import DerivedCategories
-from encoders.centroids import CentroidsCard, save_centroids
-from encoders.hashing import HashingTextEncoder
 from stream.checking.report import Report
 from stream.pipeline import Pipeline
-from tests.unit.stream.checking_shop import NOW, World, change_user, refresh_all, running, shop_settings, world_of
+from tests.unit.stream.checking_shop import World, change_user, refresh_all, world_of
+from tests.unit.stream.derived_shop import buy, derived_shop, remove, send
 
 CHANGED = "users whose items changed their category since their last refresh"
 ASSOCIATIONS = "associations of categories that users' items changed to or from"
 BOUGHT = [("dan", "D2"), ("dan", "D3"), ("eva", "D2"), ("eva", "D4"), ("fay", "D4"), ("gus", "D1"), ("gus", "D5")]
-TITLES = {"D1": "RED MUG", "D2": "RED CERAMIC MUG", "D3": "BIRTHDAY CARD", "D4": "GARDEN SIGN", "D5": "SMALL CARD"}
-
-
-@pytest.fixture(scope="module")
-def categories_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    encoder = HashingTextEncoder()
-    path = tmp_path_factory.mktemp("categories") / "categories.safetensors"
-    card = CentroidsCard(
-        format=DerivedCategories.format,
-        text_model=encoder.model,
-        text_dimensions=encoder.dimensions,
-        names=["Sign", "Card", "Mug"],
-    )
-    save_centroids(path, encoder.encode(["sign", "card", "mug"]), card)
-    return path
 
 
 @pytest.fixture
-async def shop(categories_file: Path) -> AsyncIterator[Pipeline]:
-    """A shop that names no categories, with a few users."""
-    settings = shop_settings(encoder={"text": "hashing", "categories_file": categories_file})
-    async with running(settings) as pipeline:
-        for item_id, title in TITLES.items():
-            send(pipeline, item_id, title=title)
-        await pipeline.drain()
+async def shop(tmp_path: Path) -> AsyncIterator[Pipeline]:
+    async with derived_shop(tmp_path) as pipeline:
         for n, bought in enumerate(BOUGHT):
             buy(pipeline, f"e{n}", *bought)
         await refresh_all(pipeline)
         yield pipeline
-
-
-def send(pipeline: Pipeline, item_id: str, **row: Any) -> None:
-    value = json.dumps({"item_id": item_id, **row}).encode()
-    pipeline.log.append(pipeline.settings.topics.catalogue, item_id.encode(), value)
-
-
-def remove(pipeline: Pipeline, item_id: str) -> None:
-    pipeline.log.append(pipeline.settings.topics.catalogue, item_id.encode(), None)
-
-
-def buy(pipeline: Pipeline, event_id: str, user_id: str, item_id: str) -> None:
-    event = {"event_id": event_id, "kind": "purchase", "user_id": user_id, "item_id": item_id, "occurred_at": NOW}
-    pipeline.log.append(pipeline.settings.topics.interactions, user_id.encode(), json.dumps(event).encode())
 
 
 async def checked(pipeline: Pipeline) -> Report:
@@ -95,6 +57,12 @@ async def test_an_item_that_was_removed_is_behind_too(shop: Pipeline) -> None:
     await refresh_all(shop)
     report = await checked(shop)
     assert (report.found, report.undecided) == ([], {})
+
+
+async def test_an_item_that_lost_its_title_is_behind_too(shop: Pipeline) -> None:
+    send(shop, "D2", price=5)
+    report = await checked(shop)
+    assert (report.found, report.undecided) == ([], {CHANGED: 2, ASSOCIATIONS: 4})
 
 
 async def test_a_category_that_the_shop_names_is_behind_like_a_derived_one(shop: Pipeline) -> None:
