@@ -2,14 +2,14 @@
 
 import re
 import unicodedata
-from typing import Annotated, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import msgspec
 from msgspec import Meta
 
 from graph.model import ItemRow
 from stream.settings import TrackerSettings
-from stream.trackers import Reason, Rejected, Stage
+from stream.trackers import Reason, Rejected, Stage, event_fields
 from stream.trackers.limits import (
     MAX_ID_CHARACTERS,
     Category,
@@ -48,7 +48,17 @@ class Removal(NamedTuple):
     item_id: str
 
 
+class _Hints(msgspec.Struct, frozen=True):
+    item_id: Any = None
+    title: Any = None
+    event_id: Any = msgspec.UNSET
+    kind: Any = msgspec.UNSET
+    occurred_at: Any = msgspec.UNSET
+    message_id: Any = msgspec.field(name="messageId", default=msgspec.UNSET)
+
+
 _DECODER = msgspec.json.Decoder(CatalogueRow)
+_HINTS = msgspec.json.Decoder(_Hints)
 
 
 def decode_row(key: bytes | None, value: bytes | None, settings: TrackerSettings) -> ItemRow | Removal:
@@ -57,11 +67,16 @@ def decode_row(key: bytes | None, value: bytes | None, settings: TrackerSettings
     Where a value names an item, the key is not looked at. Control characters in title and brand become blanks, both
     are brought into Unicode form NFC; in ``item_id`` and ``category`` they are refused, for these are keys.
 
-    Raises Rejected, its stage ``catalogue``.
+    Raises Rejected, its stage ``catalogue``; an event is refused too, for unknown fields are ignored.
     """
     if not value:
         return Removal(_removed(key))
-    row = parse(_DECODER, check_bytes(value, settings.max_message_bytes, Stage.CATALOGUE), Stage.CATALOGUE)
+    body = check_bytes(value, settings.max_message_bytes, Stage.CATALOGUE)
+    if fields := event_fields(body):
+        # As a row it would wipe out the item's title and all else that it does not say.
+        message = f"together with {fields[1]} this is an event, not a catalogue row"
+        raise Rejected(Stage.CATALOGUE, Reason.NOT_A_ROW, fields[0], message)
+    row = parse(_DECODER, body, Stage.CATALOGUE)
     check_characters([("item_id", row.item_id)], Stage.CATALOGUE)
     return ItemRow(
         item_id=row.item_id,
@@ -72,6 +87,20 @@ def decode_row(key: bytes | None, value: bytes | None, settings: TrackerSettings
         currency=row.currency.upper() if row.currency else None,
         available=row.available,
         quality=row.quality,
+    )
+
+
+def is_row(value: bytes) -> bool:
+    """Tell whether a message is plainly a catalogue row: an item and its title, and nothing of what an event needs."""
+    try:
+        hints = _HINTS.decode(value)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return False
+    required = hints.event_id, hints.kind, hints.occurred_at, hints.message_id
+    return (
+        isinstance(hints.item_id, str)
+        and isinstance(hints.title, str)
+        and all(field is msgspec.UNSET for field in required)
     )
 
 

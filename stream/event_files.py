@@ -24,6 +24,8 @@ from graph.model import category_labels
 
 _SAMPLE_BYTES = 65_536
 _READ_ERRORS = (OSError, EOFError, zlib.error)
+_EVENT_NAMES = {"type": "kind", "ts_ms": "occurred_at"}
+_NEEDED_BY_EVENTS = frozenset({"event_id", "kind", "occurred_at", "user_id"})
 _TYPES = {"cart": "add_to_cart", "return": "refund"}
 
 
@@ -157,7 +159,12 @@ def _read_csv(
 
 
 def _event_row(path: Path, columns: list[str], shift_ms: int) -> Callable[[list[str]], tuple[bytes | None, bytes]]:
-    names = [{"type": "kind", "ts_ms": "occurred_at"}.get(column, column) for column in columns]
+    names = [_EVENT_NAMES.get(column, column) for column in columns]
+    if "item_id" in names and not {"event_id", "kind", "occurred_at"}.intersection(names):
+        raise EventFileError(
+            f"{path}: line 1 names no column event_id, kind or occurred_at: it is no file of events; validate and "
+            "replay read catalogue rows with --catalogue"
+        )
     _require(path, names, {"event_id", "item_id", "kind (or type)", "occurred_at (or ts_ms)"})
     if "anonymous_id" not in names:
         _require(path, names, {"user_id (or anonymous_id)"})
@@ -178,6 +185,7 @@ def _event_row(path: Path, columns: list[str], shift_ms: int) -> Callable[[list[
 def _catalogue_row(path: Path, columns: list[str]) -> Callable[[list[str]], tuple[bytes | None, bytes]]:
     names = ["category" if column == "category_path" else column for column in columns]
     _require(path, names, {"item_id"})
+    _refuse_columns_of_events(path, columns)
     cells: dict[str, Callable[[str], Any]] = dict(_CATALOGUE_CELLS)
     if "category_path" in columns:
         cells["category"] = category_labels
@@ -194,6 +202,17 @@ def _catalogue_row(path: Path, columns: list[str]) -> Callable[[list[str]], tupl
 def _require(path: Path, names: list[str], required: set[str]) -> None:
     if missing := sorted(column for column in required if column.split(" ")[0] not in names):
         raise EventFileError(f"{path}: line 1 names no column {', '.join(missing)}")
+
+
+def _refuse_columns_of_events(path: Path, columns: list[str]) -> None:
+    """Raise EventFileError where the four columns are that events need beside an item, or three and no title."""
+    names = [{"anonymous_id": "user_id"}.get(name, name) for name in (_EVENT_NAMES.get(c, c) for c in columns)]
+    found = [column for column, name in zip(columns, names, strict=True) if name in _NEEDED_BY_EVENTS]
+    if len(_NEEDED_BY_EVENTS.intersection(names)) >= len(_NEEDED_BY_EVENTS) - ("title" not in names):
+        raise EventFileError(
+            f"{path}: line 1 names the columns {', '.join(found)}: a file of events, not of catalogue rows; validate "
+            "and replay read it without --catalogue"
+        )
 
 
 def _text(cell: str) -> str:

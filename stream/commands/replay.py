@@ -16,7 +16,14 @@ from stream.catalogue import decode_row
 from stream.commands.console import ExitCode, fail, print_json, progress_bar, read_settings
 from stream.deadletter import NotADeadLetter, is_complete, original_headers, parse_dead_letter
 from stream.deadletter_reader import read_to_current_end
-from stream.event_files import EventFileError, count_hint, read_catalogue, read_messages
+from stream.event_files import (
+    EventFileError,
+    NumberedMessage,
+    count_hint,
+    read_numbered_catalogue,
+    read_numbered_messages,
+)
+from stream.mistaken_files import refuse_events, refuse_rows
 from stream.sender import Figures, Sending, ServerAway, TopicMissing, check_topics, make_producer, send_all
 from stream.settings import Settings, SettingsError, check_security
 from stream.trackers import Reason, Rejected, Stage, decode
@@ -134,8 +141,7 @@ def replay(
             source, total = str(file), min(count_hint(file), limit or count_hint(file))
             topic = topics.catalogue if catalogue else topics.interactions
             check_topics(producer, [topic], _servers(settings))
-            read = read_catalogue(file) if catalogue else read_messages(file, shift_ms=round(shift_days * _DAY_MS))
-            messages = (Sending(topic, key, value) for key, value in read)
+            messages = (Sending(topic, key, value) for _, key, value in _read(file, catalogue, shift_days))
         with progress_bar(f"replaying {source}", total) as step:
             figures = send_all(producer, islice(messages, limit), rate, step)
     except EventFileError as error:
@@ -155,6 +161,12 @@ def replay(
         fail(f"{figures.failed:,} not delivered: {figures.error}", ExitCode.AWAY)
     if figures.too_large:
         raise typer.Exit(ExitCode.FAILED)
+
+
+def _read(file: Path, catalogue: bool, shift_days: float) -> Iterator[NumberedMessage]:
+    if catalogue:
+        return refuse_events(file, read_numbered_catalogue(file))
+    return refuse_rows(file, read_numbered_messages(file, shift_ms=round(shift_days * _DAY_MS)))
 
 
 def _tell(source: str, figures: Figures, skipped: Skipped, as_json: bool) -> None:

@@ -18,6 +18,7 @@ from stream.event_files import (
     read_numbered_catalogue,
     read_numbered_messages,
 )
+from stream.mistaken_files import refuse_rows
 from stream.settings import TrackerSettings
 from stream.trackers import EXPLANATIONS, Rejected, decode
 
@@ -123,7 +124,8 @@ def validate(
                 report = check_catalogue(read_numbered_catalogue(file), settings, examples, step)
             else:
                 now = time.time_ns() // 1_000_000
-                report = check_events(read_numbered_messages(file), settings, now, examples, step)
+                messages = refuse_rows(file, read_numbered_messages(file))
+                report = check_events(messages, settings, now, examples, step)
     except EventFileError as error:
         fail(str(error), ExitCode.USAGE)
     if as_json:

@@ -2,5 +2,6 @@
 
 from stream.trackers.dialect import decode
 from stream.trackers.outcome import EXPLANATIONS, Decoded, Explanation, Reason, Rejected, Stage
+from stream.trackers.recognition import event_fields
 
-__all__ = ["EXPLANATIONS", "Decoded", "Explanation", "Reason", "Rejected", "Stage", "decode"]
+__all__ = ["EXPLANATIONS", "Decoded", "Explanation", "Reason", "Rejected", "Stage", "decode", "event_fields"]

@@ -38,6 +38,7 @@ class Reason(StrEnum):
     BAD_TIMESTAMP = "bad_timestamp"
     BAD_TIMESTAMP_UNIT = "bad_timestamp_unit"
     IN_THE_FUTURE = "in_the_future"
+    NOT_A_ROW = "not_a_row"
     UNAPPLIABLE = "unappliable"
 
 
@@ -79,6 +80,10 @@ EXPLANATIONS: dict[Reason, Explanation] = {
     Reason.IN_THE_FUTURE: Explanation(
         "later than both the record's timestamp and our clock by more than `trackers.max_ahead_seconds`",
         "set the producer's clock; send the time it happened",
+    ),
+    Reason.NOT_A_ROW: Explanation(
+        "a catalogue row with the fields of an event",
+        "send events to the interactions topic; validate or replay a file of events without --catalogue",
     ),
     Reason.UNAPPLIABLE: Explanation(
         "it was decoded, but failed in the worker every time it was tried", "a defect of ours: report it with the log"

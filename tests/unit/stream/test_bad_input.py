@@ -37,7 +37,7 @@ def test_odd_input_is_no_fault(odd: Odd, seed: int) -> None:
 
 
 def test_the_catalogue_reaches_every_reason_of_the_decoder() -> None:
-    # too_large is here; the two others belong to stages behind the decoder
+    # too_large is here; the others belong to stages behind the decoder
     assert {bad.reason for bad in BAD} == {
         *("null_value", "empty_value", "too_large", "not_utf8", "not_json", "bad_unicode", "bad_number", "too_deep"),
         *("not_object", "missing_field", "wrong_type", "too_short", "too_long", "bad_character", "out_of_range"),

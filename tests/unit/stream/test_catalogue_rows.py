@@ -1,6 +1,7 @@
 """Catalogue rows: what the graph stores of an item, and what is refused."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,9 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from graph.model import ItemRow
-from stream.catalogue import Removal, decode_row
+from stream.catalogue import Removal, decode_row, is_row
 from stream.settings import TrackerSettings
 from stream.trackers import Reason, Rejected, Stage
+
+DATA = Path(__file__).parents[2] / "data"
 
 
 def decode(value: object, key: bytes | None = b"i1") -> ItemRow | Removal:
@@ -103,6 +106,83 @@ def test_a_field_out_of_its_type_or_limits_is_refused_by_name(changes: dict[str,
 
 def test_an_item_without_an_id_is_refused() -> None:
     assert rejection_of(b'{"title":"x"}') == (Reason.MISSING_FIELD, "item_id")
+
+
+EVENT = {"event_id": "e1", "kind": "view", "user_id": "u1", "item_id": "i1", "occurred_at": 1_700_000_000_000}
+TRACK = {
+    "messageId": "m1",
+    "type": "track",
+    "event": "Product Viewed",
+    "userId": "u1",
+    "timestamp": "2026-01-01T00:00:00Z",
+}
+
+
+@pytest.mark.parametrize(
+    ("event", "field"),
+    [
+        (EVENT, "event_id"),
+        (EVENT | {"price": "free", "title": "Mug"}, "event_id"),
+        (EVENT | {"kind": "wishlist"}, "event_id"),
+        (EVENT | {"event_id": None}, "user_id"),
+        ({"item_id": "i1", "kind": "purchase", "user_id": "u1"}, "user_id"),
+        ({"item_id": "i1", "type": "purchase", "anonymous_id": "a1", "ts": 5}, "anonymous_id"),
+        ({"item_id": "i1", "kind": "purchase", "occurred_at": 5}, "kind"),
+        (TRACK, "messageId"),
+        (TRACK | {"item_id": "i1", "type": "page", "userId": "", "anonymousId": "a1"}, "messageId"),
+    ],
+    ids=str,
+)
+def test_an_event_is_no_row(event: dict[str, Any], field: str) -> None:
+    assert rejection_of(json.dumps(event).encode()) == (Reason.NOT_A_ROW, field)
+    assert rejection_of(b"\xef\xbb\xbf" + json.dumps(event).encode()) == (Reason.NOT_A_ROW, field)
+
+
+def test_the_refusal_of_an_event_names_what_makes_it_one() -> None:
+    with pytest.raises(Rejected, match="event_id: together with occurred_at this is an event, not a catalogue row"):
+        decode(EVENT)
+
+
+@pytest.mark.parametrize("path", sorted((DATA / "trackers").glob("*/*.json")), ids=lambda path: path.stem)
+def test_no_message_of_a_tracker_is_a_row(path: Path) -> None:
+    if not path.name.endswith(".expected.json"):
+        assert rejection_of(path.read_bytes())[0] is Reason.NOT_A_ROW
+
+
+@pytest.mark.parametrize(
+    "extra",
+    [
+        {"type": "simple", "timestamp": 1_700_000_000, "updated_at": "2026-01-01", "brand_id": 7},
+        {"type": "track", "userId": "composer", "title": "Song"},
+        {"type": "purchase", "user_id": "seller", "title": "Flat"},
+        {"type": "view", "kind": "view", "title": "Photograph"},
+        {"user_id": "seller", "timestamp": 5, "kind": "used"},
+        {"event_id": "concert", "user_id": "seller", "type": "ticket"},
+        {"occurred_at": "1666-09-02", "title": "Print of the Great Fire"},
+        {"event_id": None, "user_id": "", "occurred_at": None, "kind": None},
+        {"messageId": "import-7", "event": "Product Updated"},
+        {"properties": {"event_id": "e", "user_id": "u", "occurred_at": 1}},
+    ],
+    ids=str,
+)
+def test_fields_that_a_catalogue_may_have_of_its_own_are_ignored(extra: dict[str, Any]) -> None:
+    assert decode({"item_id": "i1"} | extra) == ItemRow("i1", title=extra.get("title", ""))
+
+
+@pytest.mark.parametrize(
+    ("message", "expected"),
+    [
+        ({"item_id": "i1", "title": "Mug", "type": "simple", "timestamp": 5}, True),
+        ({"item_id": "i1", "price": 5}, False),
+        ({"item_id": "i1", "title": "Mug", "kind": "view"}, False),
+        (EVENT | {"title": "Mug"}, False),
+        (TRACK, False),
+        ([], False),
+    ],
+    ids=str,
+)
+def test_a_row_among_events_is_told_by_item_and_title(message: object, expected: bool) -> None:
+    assert is_row(json.dumps(message).encode()) is expected
 
 
 def test_titles_are_in_one_unicode_form() -> None:

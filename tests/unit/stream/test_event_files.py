@@ -218,3 +218,23 @@ def test_the_number_of_messages_is_estimated(tmp_path: Path, name: str, count: i
     row = "e0,u,i,view,1700000000000\n"
     path = write(tmp_path, name, "event_id,user_id,item_id,type,ts_ms\n" + row * count)
     assert count_hint(path) == pytest.approx(count, rel=0.02)
+
+
+@pytest.mark.parametrize(
+    ("columns", "refused"),
+    [
+        ("event_id,user_id,item_id,type,ts_ms,price,quantity,session_id", True),
+        ("event_id,anonymous_id,item_id,kind,occurred_at,title", True),
+        ("event_id,user_id,item_id,type,timestamp", True),
+        ("item_id,title,type,user_id,event_id", False),
+        ("item_id,type,ts_ms,price", False),
+        ("item_id,user_id,anonymous_id,type", False),
+    ],
+)
+def test_columns_of_events_are_no_catalogue(tmp_path: Path, columns: str, refused: bool) -> None:
+    path = write(tmp_path, "items.csv", f"{columns}\n")
+    if refused:
+        with pytest.raises(EventFileError, match="a file of events, not of catalogue rows"):
+            list(read_catalogue(path))
+    else:
+        assert list(read_catalogue(path)) == []

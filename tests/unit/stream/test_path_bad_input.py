@@ -107,6 +107,12 @@ async def test_catalogue_rows_are_refused_with_their_stage(settings: Settings) -
         (b"i1", b"{", "not_json", ""),
         (b"i1", b'{"item_id":"i1","price":-1}', "out_of_range", "price"),
         (b"i1", b'{"title":"x"}', "missing_field", "item_id"),
+        (
+            b"u1",
+            b'{"event_id":"e1","kind":"view","user_id":"u1","item_id":"good","occurred_at":1}',
+            "not_a_row",
+            "event_id",
+        ),
         (None, None, "null_value", ""),
         (b"\xff", b"", "not_utf8", "key"),
         (b"i1", b'{"item_id":"i1","title":"%s"}' % (b"x" * 2_001), "too_long", "title"),

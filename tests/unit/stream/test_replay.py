@@ -116,6 +116,23 @@ def test_rows_go_to_the_catalogue(broker: Broker, tmp_path: Path) -> None:
     assert broker.read(TOPICS.interactions) == []
 
 
+def test_events_are_not_sent_to_the_catalogue(broker: Broker, tmp_path: Path) -> None:
+    path = write_lines(tmp_path, [b'{"item_id":"i1","title":"Mug"}', GOOD % (1, 1), GOOD % (2, 2)])
+    result, _ = run(path, "--catalogue")
+    assert result.exit_code == 2
+    assert "line 2: event_id: together with occurred_at this is an event, not a catalogue row" in result.stderr
+    assert "leave out --catalogue" in result.stderr
+    assert [message.key() for message in broker.read(TOPICS.catalogue)] == [b"i1"]
+
+
+def test_a_catalogue_is_not_sent_as_events(broker: Broker, tmp_path: Path) -> None:
+    result, _ = run(write_lines(tmp_path, [b'{"item_id":"i1","title":"Mug"}']))
+    assert result.exit_code == 2
+    assert "line 1: an item with a title, but no event_id, kind or occurred_at" in result.stderr
+    assert "say --catalogue" in result.stderr
+    assert broker.read(TOPICS.interactions) == []
+
+
 def test_a_limit_stops_and_a_rate_slows(broker: Broker, tmp_path: Path) -> None:
     path = write_lines(tmp_path, [GOOD % (n, n) for n in range(100)])
     result, figures = run(path, "--limit", "6", "--rate", "20/s")

@@ -82,6 +82,40 @@ def test_catalogue_rows(tmp_path: Path) -> None:
     assert (report["examples"][0]["line"], report["examples"][0]["field"]) == (3, "price")
 
 
+def test_events_are_no_catalogue(tmp_path: Path) -> None:
+    path = tmp_path / "events.jsonl"
+    path.write_text('{"item_id":"i1","title":"Mug"}\n' + GOOD)
+    result = runner.invoke(app, [str(path), "--catalogue"])
+    assert result.exit_code == 1
+    assert "1  rows" in result.stdout
+    assert "1  refused: not_a_row" in result.stdout
+    assert "line 2: event_id: together with occurred_at this is an event, not a catalogue row" in result.stdout
+    assert "without --catalogue" in result.stdout
+
+
+def test_columns_of_events_are_no_catalogue(tmp_path: Path) -> None:
+    path = tmp_path / "events.csv"
+    path.write_text("event_id,user_id,item_id,type,ts_ms,price\ne0,u,i,view,1700000000000,2\n")
+    result = runner.invoke(app, [str(path), "--catalogue"])
+    assert result.exit_code == 2
+    assert "line 1 names the columns event_id, user_id, type, ts_ms" in result.stderr
+    assert "without --catalogue" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [("items.jsonl", '\n{"item_id":"i1","title":"Mug"}\n'), ("items.csv", "item_id,title,price\ni1,Mug,5\n")],
+)
+def test_a_catalogue_is_no_file_of_events(tmp_path: Path, name: str, content: str) -> None:
+    path = tmp_path / name
+    path.write_text(content)
+    result = runner.invoke(app, [str(path)])
+    assert result.exit_code == 2
+    assert "event_id, kind or occurred_at" in result.stderr
+    assert "--catalogue" in result.stderr
+    assert runner.invoke(app, [str(path), "--catalogue"]).exit_code == 0
+
+
 def test_a_file_that_cannot_be_read_is_a_usage_error(tmp_path: Path) -> None:
     result = runner.invoke(app, [str(tmp_path / "none.jsonl")])
     assert result.exit_code == 2
