@@ -71,6 +71,7 @@ class ItemMatrix:
         self._rows = 0
         self._mirror: FloatArray = np.zeros((0, ITEM_DIMENSIONS), np.float32)
         self._present: NDArray[np.bool_] = np.zeros(0, np.bool_)
+        self._categories: tuple[IntArray, int, FloatArray] | None = None
         self._allocate(max(capacity, 1))
 
     @property
@@ -134,15 +135,24 @@ class ItemMatrix:
     def category_vectors(self, category_of_row: IntArray, n_categories: int) -> FloatArray:
         """Return (n_categories, d) float32: the mean item vector of each category, at unit length.
 
-        category_of_row: -1 for none, and rows beyond its end have none. A category without any vector is zero.
+        category_of_row: -1 for none, and rows beyond its end have none. A category without any vector is zero. Read-only,
+        and the same array until a row or a category changes: most batches change none.
         """
+        if self._categories is not None:
+            codes, size, found = self._categories
+            if size == n_categories and np.array_equal(codes, category_of_row):
+                return found
         rows = min(self._rows, len(category_of_row))
         members = np.flatnonzero(self._present[:rows] & (category_of_row[:rows] >= 0))
         ones = np.ones(len(members), np.float32)
         sums = csr_array((ones, (category_of_row[members], members)), shape=(n_categories, self._rows)) @ self.vectors
-        return normalise(sums)
+        means = normalise(sums)
+        means.flags.writeable = False
+        self._categories = category_of_row.copy(), n_categories, means
+        return means
 
     def _put(self, rows: IntArray, vectors: FloatArray) -> None:
+        self._categories = None
         needed = int(rows.max()) + 1
         if needed > len(self._mirror):
             self._allocate(max(needed, 2 * len(self._mirror)))

@@ -185,6 +185,20 @@ def test_category_vectors_are_the_normalised_means_of_their_items() -> None:
     assert not found[[1, 3]].any()
 
 
+def test_category_vectors_are_kept_until_a_row_or_a_category_changes() -> None:
+    vectors = _unit(4, seed=1)
+    matrix = _matrix(vectors)
+    codes = np.array([0, 0, 1, 1])
+    found = matrix.category_vectors(codes, 2)
+    assert matrix.category_vectors(codes.copy(), 2) is found
+    codes[0] = 1
+    moved = matrix.category_vectors(codes, 2)
+    np.testing.assert_allclose(moved[0], vectors[1], atol=1e-6)
+    matrix.clear_row(1)
+    assert not matrix.category_vectors(codes, 2)[0].any()
+    assert matrix.category_vectors(codes, 3).shape == (3, ITEM_DIMENSIONS)
+
+
 def test_category_vectors_take_more_or_fewer_rows_than_have_vectors() -> None:
     vectors = _unit(4, seed=8)
     matrix = _matrix(vectors)
