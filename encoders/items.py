@@ -135,8 +135,8 @@ class ItemMatrix:
     def category_vectors(self, category_of_row: IntArray, n_categories: int) -> FloatArray:
         """Return (n_categories, d) float32: the mean item vector of each category, at unit length.
 
-        category_of_row: -1 for none, and rows beyond its end have none. A category without any vector is zero. Read-only,
-        and the same array until a row or a category changes: most batches change none.
+        category_of_row: -1 for none, and rows beyond its end have none. A category without any vector is zero. It
+        is read-only, and the same until a row or a category changes: most batches change none.
         """
         if self._categories is not None:
             codes, size, found = self._categories
