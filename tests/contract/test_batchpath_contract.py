@@ -145,6 +145,8 @@ def test_pinned_versions() -> None:
         (BaseConsumer, "on_partitions_assigned", ["self", "assigned", "generation_id"]),
         (BaseConsumer, "perform_seek", ["self"]),
         (BaseConsumer, "on_partitions_revoked", ["self", "revoked"]),
+        (BaseConsumer, "verify_all_partitions_active", ["self"]),
+        (AiokafkaConsumer, "verify_event_path", ["self", "now", "tp"]),
         (AiokafkaConsumer, "seek_wait", ["self", "partitions"]),
         (AiokafkaConsumer, "earliest_offsets", ["self", "partitions"]),
         (AiokafkaConsumer, "highwaters", ["self", "partitions"]),
@@ -174,6 +176,24 @@ async def test_whole_batches_in_order_and_ticks(broker: str, settings: Settings)
                 await handler.changed.wait()
     finally:
         await app.stop()
+
+
+async def test_partitions_to_which_nothing_comes_raise_no_alarm(
+    settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    handler = Recorder(starts={})
+    app = await started(handler, settings)
+    try:
+        async with asyncio.timeout(30):
+            while not handler.ticks:
+                handler.changed.clear()
+                await handler.changed.wait()
+        app.consumer._thread.time_started -= 3600.0  # Faust's verifier is patient for minutes
+        assert app.consumer.assignment()
+        await app.consumer.verify_all_partitions_active()
+    finally:
+        await app.stop()
+    assert [record.getMessage() for record in caplog.records if record.levelname == "ERROR"] == []
 
 
 async def test_starts_where_the_handler_says(broker: str, settings: Settings) -> None:
