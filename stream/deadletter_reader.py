@@ -1,6 +1,5 @@
 """Reading the dead-letter topic from its start to where it ends now, without joining a group."""
 
-import logging
 import time
 from collections.abc import Iterator
 
@@ -14,8 +13,6 @@ from stream.settings import Settings
 _ANSWER_SECONDS = 10.0
 _POLL_SECONDS = 0.2
 _BATCH = 500
-
-log = logging.getLogger("librdkafka")
 
 
 def read_to_current_end(settings: Settings, topic: str) -> Iterator[Message]:
@@ -31,8 +28,7 @@ def read_to_current_end(settings: Settings, topic: str) -> Iterator[Message]:
             "enable.auto.commit": False,
             "enable.partition.eof": True,
             "auto.offset.reset": "earliest",
-        },
-        logger=log,
+        }
     )
     try:
         ends = _ends(consumer, topic)

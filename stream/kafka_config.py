@@ -10,9 +10,17 @@ from stream.settings import KafkaSettings, SecurityProtocol, Settings
 
 
 def confluent_config(settings: Settings) -> dict[str, str]:
-    """Return the connection part of a confluent-kafka client's configuration."""
+    """Return the connection part of a confluent-kafka client's configuration.
+
+    The client is silent: librdkafka would write each attempt to connect on standard error, hundreds while the broker
+    is away. What fails for good is raised, or told to the delivery's callback.
+    """
     kafka = settings.kafka
-    config = {"bootstrap.servers": kafka.bootstrap_servers, "security.protocol": kafka.security_protocol.value}
+    config = {
+        "bootstrap.servers": kafka.bootstrap_servers,
+        "security.protocol": kafka.security_protocol.value,
+        "log_level": "0",
+    }
     if kafka.ssl_ca_file is not None:
         config["ssl.ca.location"] = str(kafka.ssl_ca_file)
     if kafka.security_protocol is SecurityProtocol.SASL_SSL:

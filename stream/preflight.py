@@ -61,7 +61,7 @@ def wait_for_topics(settings: Settings) -> TopicFacts:
     """Wait until the broker answers and has all our topics; return what it says of them. Raises ServerAway."""
     patience = Patience(settings.worker.patience_seconds)
     names = [topic.name for topic in settings.topics.table()]
-    admin = AdminClient({**confluent_config(settings), "log_level": "2"})
+    admin = AdminClient(confluent_config(settings))
     while True:
         try:
             metadata = admin.list_topics(timeout=_ANSWER_SECONDS)
@@ -97,7 +97,7 @@ class TopicWatch:
         if not self._ids:
             return []
         if self._admin is None:
-            self._admin = AdminClient({**confluent_config(self._settings), "log_level": "2"})
+            self._admin = AdminClient(confluent_config(self._settings))
         described = self._admin.describe_topics(TopicCollection(list(self._ids)), request_timeout=_ANSWER_SECONDS)
         found = []
         for name, future in described.items():

@@ -1,6 +1,5 @@
 """Reading one user's lists from the recommendations topic, as a subscriber would, without joining a group."""
 
-import logging
 import time
 from collections.abc import Callable, Iterator
 
@@ -17,8 +16,6 @@ _ANSWER_SECONDS = 10.0
 _POLL_SECONDS = 0.2
 _SILENCE_SECONDS = 30.0
 
-log = logging.getLogger("librdkafka")
-
 
 def read_published(settings: Settings, user_id: str, step: Callable[[], None] = lambda: None) -> Recommendation | None:
     """Return the user's record with the highest version; None when there is none, or when the user is gone.
@@ -34,8 +31,7 @@ def read_published(settings: Settings, user_id: str, step: Callable[[], None] = 
             "enable.auto.commit": False,
             "enable.partition.eof": True,
             "auto.offset.reset": "earliest",
-        },
-        logger=log,
+        }
     )
     try:
         found = consumer.list_topics(timeout=_ANSWER_SECONDS).topics.get(topic)

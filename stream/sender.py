@@ -1,6 +1,5 @@
 """Sending many messages from a command: paced, idempotent, every delivery counted."""
 
-import logging
 import math
 import time
 from collections.abc import Callable, Iterable
@@ -19,8 +18,6 @@ _ANSWER_SECONDS = 10.0
 _POLL_SECONDS = 0.1
 _LAST_SECONDS = 5.0
 """How long an interrupted command waits for what it has sent: at a broker that is away this would be minutes."""
-
-log = logging.getLogger("librdkafka")
 
 
 class ServerAway(Exception):
@@ -77,8 +74,7 @@ def make_producer(settings: Settings) -> Producer:
             "message.max.bytes": MAX_MESSAGE_BYTES,
             "linger.ms": 5,
             "delivery.timeout.ms": round(settings.worker.patience_seconds * 1000),
-        },
-        logger=log,
+        }
     )
 
 

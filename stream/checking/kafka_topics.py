@@ -1,6 +1,5 @@
 """The broker's topics, for the checker."""
 
-import logging
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -18,8 +17,6 @@ _ANSWER_SECONDS = 10.0
 _POLL_SECONDS = 0.2
 _SILENCE_SECONDS = 60.0
 _BATCH = 2_000
-
-log = logging.getLogger("librdkafka")
 
 
 class KafkaTopics:
@@ -113,7 +110,7 @@ class KafkaTopics:
             "enable.partition.eof": True,
             "auto.offset.reset": "earliest",
         }
-        return Consumer(config, logger=log)
+        return Consumer(config)
 
     def _away(self, error: KafkaException) -> ServerAway:
         return ServerAway(f"the broker at {self._servers}: {error.args[0].str()}")

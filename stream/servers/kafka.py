@@ -1,7 +1,6 @@
 """One Kafka broker that is its own controller (KRaft)."""
 
 import base64
-import logging
 import subprocess
 import uuid
 from collections.abc import Mapping, Sequence
@@ -15,11 +14,6 @@ from stream.servers.ports import LOOPBACK, accepts
 from stream.servers.process import ProcessIdentity, server_environment
 from stream.servers.server import JavaServer
 from stream.topics import MAX_MESSAGE_BYTES
-
-# librdkafka reports every refused connection on standard error unless it is given a logger.
-_SILENT = logging.getLogger("stream.servers.kafka.librdkafka")
-_SILENT.propagate = False
-_SILENT.addHandler(logging.NullHandler())
 
 _FORMAT_SECONDS = 120
 _MEBIBYTE = 1_048_576
@@ -189,7 +183,8 @@ class KafkaServer(JavaServer):
     def _answers(self) -> bool:
         if not accepts(self._port):
             return False
-        admin = AdminClient({**self._client, "bootstrap.servers": self.bootstrap_servers}, logger=_SILENT)
+        # Silent: librdkafka would report every refused connection on standard error.
+        admin = AdminClient({**self._client, "bootstrap.servers": self.bootstrap_servers, "log_level": "0"})
         try:
             return bool(admin.list_topics(timeout=5).brokers)
         except KafkaException:
