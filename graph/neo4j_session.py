@@ -6,6 +6,8 @@ repeat what it does not, and a wall clock bounds both, because a half-open conne
 
 import asyncio
 import logging
+import os
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -174,9 +176,9 @@ class Neo4jSession:
         except TimeoutError as error:
             raise Unavailable(f"{self._uri} did not answer within {seconds:g} s") from error
         except (AuthError, ConfigurationError) as error:
-            raise Refused(f"{self._uri} refuses us, check neo4j.uri, neo4j.user and neo4j.password: {error}") from error
+            raise Refused(_why_refused(error, self._uri, has_password=bool(self._auth[1]))) from error
         except _AWAY as error:
-            raise Unavailable(f"{self._uri}: {error}") from error
+            raise Unavailable(f"{self._uri}: {_in_short(error)}") from error
         except Neo4jError as error:
             raise _meaning(error, self._database) from error
         except DriverError as error:
@@ -200,6 +202,36 @@ async def run(transaction: AsyncManagedTransaction, query: LiteralString, **para
     """Run one statement of a transaction and return all its rows."""
     result = await transaction.run(query, parameters)
     return await result.values()
+
+
+def _why_refused(error: Neo4jError | DriverError, uri: str, has_password: bool) -> str:
+    """Return what is wrong with the settings; what to do stands behind the semicolon."""
+    if isinstance(error, AuthError) and not has_password:  # asked first: a server without accounts wants none
+        return (
+            f"neo4j.password is not set, and {uri} wants one; set INTERESTREAM_NEO4J__PASSWORD "
+            "(after `interestream up`: source interestream-data/environment.sh)"
+        )
+    return f"{uri} refuses us: {_in_short(error)}; check neo4j.uri, neo4j.user and neo4j.password"
+
+
+def _in_short(error: Neo4jError | DriverError) -> str:
+    """Return one line: the driver names the address up to three times, and wraps the reason for each that it tried."""
+    text = (error.message if isinstance(error, Neo4jError) else None) or str(error)
+    text, addresses, _ = text.partition("\n")[0].partition(" (resolved to ")
+    cause: BaseException = error
+    while cause.__cause__ is not None:
+        cause = cause.__cause__
+    if addresses and isinstance(cause, OSError):
+        text += f": {_reason(cause)}"
+    return text.rstrip(":. ")
+
+
+def _reason(error: OSError) -> str:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"certificate verify failed: {error.verify_message}"
+    if isinstance(error, ssl.SSLError) or error.errno is None:
+        return str(error) or "no answer"
+    return os.strerror(error.errno)
 
 
 def _meaning(error: Neo4jError, database: str) -> StoreError:

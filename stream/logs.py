@@ -35,8 +35,25 @@ class RateLimit(logging.Filter):
         return True
 
 
-def configure_logging(settings: LogSettings) -> None:
-    """Send every log line to standard error in the configured form. Standard output belongs to results."""
+class Untraced(logging.Filter):
+    """Takes the traceback from errors whose message says all that an operator needs. Lets every line through."""
+
+    def __init__(self, explained: tuple[type[Exception], ...]) -> None:
+        super().__init__()
+        self._explained = explained
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Return True."""
+        if record.exc_info and isinstance(record.exc_info[1], self._explained):
+            record.exc_info = record.exc_text = None
+        return True
+
+
+def configure_logging(settings: LogSettings, explained: tuple[type[Exception], ...] = ()) -> None:
+    """Send every log line to standard error in the configured form. Standard output belongs to results.
+
+    ``explained`` are errors that come without a traceback.
+    """
     as_json = settings.format == "json" or (settings.format == "auto" and not sys.stderr.isatty())
     # The renderer's own tracebacks would show local variables: passwords, events, users.
     console = structlog.dev.ConsoleRenderer(
@@ -58,6 +75,7 @@ def configure_logging(settings: LogSettings) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(formatter)
     handler.addFilter(RateLimit())
+    handler.addFilter(Untraced(explained))
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(settings.level.upper())

@@ -124,4 +124,5 @@ async def wait_for_store(store: GraphStore, settings: Settings, facts: TopicFact
             await store.ensure_schema(internal)
             return
         except Unavailable as error:
-            patience.wait(f"the graph at {settings.neo4j.uri} does not answer ({error})")
+            reason = str(error).removeprefix(f"{settings.neo4j.uri}: ")
+            patience.wait(f"the graph at {settings.neo4j.uri} does not answer ({reason})")

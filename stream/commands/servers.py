@@ -1,6 +1,7 @@
 """What commands that talk to the servers do alike: connect to the graph, and say which server is away."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
@@ -31,6 +32,7 @@ def read_server_settings() -> Settings:
 @asynccontextmanager
 async def connected_store(settings: Settings) -> AsyncIterator[GraphStore]:
     """Connect to the graph, without a worker's patience, and disconnect at the end. Raises graph.store.StoreError."""
+    logging.getLogger("neo4j").setLevel(logging.CRITICAL)  # what fails is raised, and said once
     store = open_store(settings, _PATIENCE_SECONDS)
     try:
         await store.start()

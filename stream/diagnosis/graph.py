@@ -22,15 +22,17 @@ def check_graph(settings: Settings) -> list[Finding]:
     try:
         is_empty = asyncio.run(_read(settings))
     except Unavailable as error:
+        reason = " ".join(str(error).split()).removeprefix(f"{uri}: ")
         return [
             failed(
                 "graph",
-                f"{uri} is away ({' '.join(str(error).split())})",
+                f"{uri} is away ({reason})",
                 "start Neo4j (`interestream up` on your own machine), or correct neo4j.uri",
             )
         ]
     except Refused as error:
-        return [failed("graph", str(error), "correct neo4j.user, neo4j.password and neo4j.database")]
+        problem, _, mend = str(error).partition("; ")
+        return [failed("graph", problem, mend or "correct neo4j.user, neo4j.password and neo4j.database")]
     except StoreError as error:
         return [failed("graph", str(error), "look at Neo4j's log")]
     content = "no user yet" if is_empty else "it has users"

@@ -303,6 +303,22 @@ def test_a_graph_that_cannot_be_read(error: Exception, mend: str, monkeypatch: p
     assert store.closed
 
 
+def test_a_missing_password_is_mended_by_setting_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    error = Refused("neo4j.password is not set, and bolt://x wants one; set INTERESTREAM_NEO4J__PASSWORD")
+    monkeypatch.setattr(graph_check, "open_store", lambda settings, patience: Failing(error))
+    finding = only(graph_check.check_graph(Settings()))
+    assert finding.message == "neo4j.password is not set, and bolt://x wants one"
+    assert finding.mend == "set INTERESTREAM_NEO4J__PASSWORD"
+
+
+def test_a_graph_that_is_away_is_named_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    uri = Settings().neo4j.uri
+    error = Unavailable(f"{uri}: Couldn't connect to 127.0.0.1:7687: Connection refused")
+    monkeypatch.setattr(graph_check, "open_store", lambda settings, patience: Failing(error))
+    finding = only(graph_check.check_graph(Settings()))
+    assert finding.message == f"{uri} is away (Couldn't connect to 127.0.0.1:7687: Connection refused)"
+
+
 def test_a_graph_that_can(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(graph_check, "open_store", lambda settings, patience: MemoryGraphStore())
     assert "no user yet" in only(graph_check.check_graph(Settings())).message

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from graph.store import Refused
 from stream.logs import RateLimit, configure_logging
 from stream.settings import LogSettings
 
@@ -55,6 +56,16 @@ def test_an_exception_is_part_of_its_line(capsys: pytest.CaptureFixture[str]) ->
         logging.getLogger("stream").exception("crashed")
     (line,) = lines(capsys)
     assert "ValueError: no such offset" in str(line["exception"])
+
+
+def test_an_explained_error_comes_without_its_traceback(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logging(LogSettings(format="json"), explained=(Refused,))
+    for error in (Refused("neo4j.password is not set"), ValueError("a defect")):
+        logging.getLogger("stream").error("Error: %r", error, exc_info=error)
+    explained, defect = lines(capsys)
+    assert "neo4j.password is not set" in str(explained["event"])
+    assert "exception" not in explained
+    assert "ValueError: a defect" in str(defect["exception"])
 
 
 def test_auto_means_json_where_nobody_watches(capsys: pytest.CaptureFixture[str]) -> None:
