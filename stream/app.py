@@ -5,7 +5,6 @@ import logging
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any
 
 import faust
@@ -36,6 +35,7 @@ from stream.ranker_file import load_weights
 from stream.ranker_watch import RankerWatch
 from stream.refresher import Refresher
 from stream.replicas import Replica
+from stream.roles import Role
 from stream.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -43,15 +43,6 @@ log = logging.getLogger(__name__)
 _PING_SECONDS = 5.0
 STOP_SECONDS = 30.0
 """A worker that was told to stop is gone after this time at the latest."""
-
-
-class Role(StrEnum):
-    """What a worker can be; each is an app and a consumer group of its own."""
-
-    INTAKE = "intake"
-    INTEREST = "interest"
-    ASSOCIATION = "association"
-    CATALOGUE = "catalogue"
 
 
 def now_ms() -> int:

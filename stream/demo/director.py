@@ -9,7 +9,7 @@ from typing import Any
 
 from mode import Service
 
-from stream.app import Parts, Role, now_ms
+from stream.app import Parts, now_ms
 from stream.demo.counts import assigned_roles, read_counts
 from stream.demo.errors import Stuck
 from stream.demo.figures import Figures, interests_digest, shopper_of
@@ -20,6 +20,7 @@ from stream.demo.sample import Sample, SampleEvent, shopper_to_watch
 from stream.demo.screen import Screen
 from stream.demo.subscriber import Subscriber
 from stream.publisher import Publisher
+from stream.roles import Role
 
 _PICTURE_SECONDS = 0.25
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from encoders.settings import TextEncoderName
-from stream.app import Role, build_parts, build_worker
+from stream.app import build_parts, build_worker
 from stream.demo.director import Director, Script
 from stream.demo.errors import Crashed, StoppedEarly
 from stream.demo.figures import Figures
@@ -15,6 +15,7 @@ from stream.demo.screen import Screen
 from stream.demo.setup import available_text_encoder, categories_file, demo_settings
 from stream.embedded import EmbeddedBroker, EmbeddedConsumer
 from stream.logs import configure_logging
+from stream.roles import Role
 from stream.settings import Settings
 from stream.stores import open_store
 

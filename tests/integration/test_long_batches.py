@@ -90,7 +90,7 @@ async def test_a_worker_that_was_thrown_out_notices(
     shop = make_shop(seed=92, events=300, users=15, now=time.time_ns() // 1_000_000)
     workers.extend(slow_and_rest(settings, tmp_path, LONG_PAUSE_SECONDS))
     workers.append(Worker(settings, tmp_path / "other.log", ["interest"], **TIMEOUTS))
-    wait_until(lambda: lines(workers[2])["starting", ""] > 0, 180, "the other to have loaded", workers)
+    wait_until(lambda: lines(workers[2])["loaded", ""] > 0, 180, "the other to have loaded", workers)
     workers[2].process.send_signal(signal.SIGSTOP)
     assert not lines(workers[2])["claimed", "interest"]
     alone = members(settings)

@@ -9,8 +9,8 @@ import pytest
 from typer.testing import CliRunner
 
 from stream.acls import ROLES, Acl, Client, acls, as_command
-from stream.app import Role
 from stream.commands.topics import app
+from stream.roles import Role
 from stream.settings import KafkaSettings, Settings
 
 TOPICS = Settings().topics
