@@ -23,6 +23,7 @@ from pydantic import (
     field_validator,
     model_validator,
 )
+from pydantic_core import ErrorDetails
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -36,6 +37,7 @@ from pydantic_settings import (
 from encoders.settings import EncoderSettings
 from graph.settings import GraphSettings
 from stream.topics import TopicSettings
+from stream.unknown_settings import unknown_key
 
 ENVIRONMENT_PREFIX = "INTERESTREAM_"
 CONFIG_FILE_VARIABLE = "INTERESTREAM_CONFIG_FILE"
@@ -200,13 +202,13 @@ def load_settings() -> Settings:
 
     Raises SettingsError with one line per wrong key.
     """
-    known = {f"{ENVIRONMENT_PREFIX}{name}".upper() for name in Settings.model_fields}
     for variable in os.environ:
         name = variable.upper()
         if name in _NOT_SETTINGS or not name.startswith(ENVIRONMENT_PREFIX):
             continue
-        if name.split("__", 1)[0] not in known:
-            raise SettingsError(f"{variable} is not a setting; `interestream config` lists them")
+        key = name.removeprefix(ENVIRONMENT_PREFIX).partition("__")[0].lower()
+        if key not in Settings.model_fields:
+            raise SettingsError(unknown_key([key], Settings, ENVIRONMENT_PREFIX, [variable]))
     file = os.environ.get(CONFIG_FILE_VARIABLE)
     if file and not Path(file).is_file():
         raise SettingsError(f"{CONFIG_FILE_VARIABLE} names {file}, which is not a file")
@@ -215,8 +217,14 @@ def load_settings() -> Settings:
     except (SettingsFileError, TOMLDecodeError) as error:
         raise SettingsError(str(error)) from None
     except ValidationError as error:
-        lines = [f"{'.'.join(map(str, e['loc'])) or 'settings'}: {e['msg']}" for e in error.errors()]
-        raise SettingsError("\n".join(lines)) from None
+        raise SettingsError("\n".join(map(_line, error.errors()))) from None
+
+
+def _line(error: ErrorDetails) -> str:
+    path = list(map(str, error["loc"]))
+    if error["type"] == "extra_forbidden":
+        return unknown_key(path, Settings, ENVIRONMENT_PREFIX, os.environ)
+    return f"{'.'.join(path) or 'settings'}: {error['msg']}"
 
 
 def is_loopback(host: str) -> bool:

@@ -46,7 +46,7 @@ def test_the_environment_wins_over_the_file(tmp_path: Path, monkeypatch: pytest.
     ("variable", "value", "named"),
     [
         ("INTERESTREAM_KAFKER__BOOTSTRAP_SERVERS", "x", "INTERESTREAM_KAFKER__BOOTSTRAP_SERVERS"),
-        ("INTERESTREAM_KAFKA__BOOTSTRAP_SERVER", "x", "kafka.bootstrap_server"),
+        ("INTERESTREAM_KAFKA__BOOTSTRAP_SERVER", "x", "INTERESTREAM_KAFKA__BOOTSTRAP_SERVER "),
         ("INTERESTREAM_GRAPH__INTEREST__HALF_LIFE_SECONDS", "0", "graph.interest.half_life_seconds"),
         ("INTERESTREAM_METRICS__PORT", "65536", "metrics.port"),
         ("INTERESTREAM_TOPICS__PARTITIONS", "many", "topics.partitions"),
@@ -57,6 +57,47 @@ def test_a_wrong_key_or_value_is_named(variable: str, value: str, named: str, mo
     monkeypatch.setenv(variable, value)
     with pytest.raises(SettingsError, match=named):
         load_settings()
+
+
+@pytest.mark.parametrize(
+    ("variable", "said"),
+    [
+        ("INTERESTREAM_WORKER__PATIENCE", "did you mean INTERESTREAM_WORKER__PATIENCE_SECONDS? "),
+        ("interestream_worker__patience", "did you mean INTERESTREAM_WORKER__PATIENCE_SECONDS? "),
+        ("INTERESTREAM_GRAPH__LISTS__NEW_ITEM", "did you mean INTERESTREAM_GRAPH__LISTS__NEW_ITEMS? "),
+        ("INTERESTREAM_KAFKER__BOOTSTRAP_SERVERS", "did you mean INTERESTREAM_KAFKA__BOOTSTRAP_SERVERS? "),
+        ("INTERESTREAM_WORKER__PATIENCE__SECONDS", "did you mean INTERESTREAM_WORKER__PATIENCE_SECONDS? "),
+        ("INTERESTREAM_GRAPH__LIST__NEW_ITEMS", "did you mean INTERESTREAM_GRAPH__LISTS__NEW_ITEMS? "),
+        ("INTERESTREAM_WORKER__XYZ", ""),
+        ("INTERESTREAM_XYZ", ""),
+    ],
+)
+def test_an_unknown_variable_is_named_with_the_one_that_is_near(
+    variable: str, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(variable, "3")
+    with pytest.raises(SettingsError) as error:
+        load_settings()
+    assert str(error.value) == f"{variable} is not a setting; {said}`interestream config` lists them"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[worker]\npatience = 3\n", "worker.patience is not a setting; did you mean worker.patience_seconds? "),
+        ("[worker]\nxyz = 3\n", "worker.xyz is not a setting; "),
+        ("insecur = true\n", "insecur is not a setting; did you mean insecure? "),
+    ],
+)
+def test_an_unknown_key_of_the_file_is_named_with_the_one_that_is_near(
+    text: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "interestream.toml"
+    file.write_text(text, encoding="utf-8")
+    monkeypatch.setenv(CONFIG_FILE_VARIABLE, str(file))
+    with pytest.raises(SettingsError) as error:
+        load_settings()
+    assert str(error.value) == f"{said}`interestream config` lists them"
 
 
 def test_every_wrong_key_has_its_line(monkeypatch: pytest.MonkeyPatch) -> None:
