@@ -3,12 +3,15 @@
 import importlib
 import sys
 from collections.abc import Sequence
+from difflib import get_close_matches
 from importlib import metadata
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 from typer.main import get_command
+
+from stream.commands.help_text import reflow
 
 COMMANDS = {
     "demo": "the first minute: real shop events through the whole path, in this process",
@@ -59,6 +62,12 @@ class LazyCommands(TyperGroup):
         module = importlib.import_module(f"stream.commands.{cmd_name.replace('-', '_')}")
         return _as_command(module, cmd_name)
 
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Find the command, or suggest one whose name is near: Typer knows only commands that are imported."""
+        if args[0] not in COMMANDS and (near := get_close_matches(args[0], COMMANDS)):
+            ctx.fail(f"No such command {args[0]!r}. Did you mean {', '.join(map(repr, near))}?")
+        return super().resolve_command(ctx, args)
+
 
 def _listed(name: str) -> Any:
     """Return a command that only the list of `--help` sees."""
@@ -74,7 +83,14 @@ def _as_command(module: Any, name: str) -> Any:
         app.command(name)(getattr(module, name.replace("-", "_")))
     command = get_command(app)
     command.name = name
+    _reflow_help(command)
     return command
+
+
+def _reflow_help(command: Any) -> None:
+    command.help = reflow(command.help or "")
+    for each in getattr(command, "commands", {}).values():
+        _reflow_help(each)
 
 
 root = typer.Typer(
@@ -83,6 +99,7 @@ root = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["--help", "-h"]},  # every command's: contexts inherit it
     help="A streaming real-time interest graph: clicks and purchases in, live Neo4j edges and fresh lists out.",
 )
 

@@ -11,7 +11,9 @@ from stream.settings_reference import Key, Section, describe_settings, reference
 def config(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object: key -> value, variable, ...")] = False,
     as_toml: Annotated[bool, typer.Option("--toml", help="Print a file to start from.")] = False,
-    markdown: Annotated[bool, typer.Option("--markdown", help="Print docs/configuration.md.", hidden=True)] = False,
+    markdown: Annotated[
+        bool, typer.Option("--markdown", help="Print docs/configuration.md: every setting with its default.")
+    ] = False,
 ) -> None:
     """Print every setting in force: its value (secrets masked), its environment variable, what it is for.
 

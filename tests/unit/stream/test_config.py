@@ -36,6 +36,11 @@ def with_secrets() -> Settings:
     )
 
 
+def test_every_format_that_can_be_chosen_is_in_the_help() -> None:
+    shown = CliRunner().invoke(app, ["--help"]).output
+    assert all(option in shown for option in ("--json", "--toml", "--markdown"))
+
+
 def test_the_reference_page_is_current() -> None:
     assert reference_page(describe_settings(Settings())) == PAGE.read_text(encoding="utf-8"), (
         "run `interestream config --markdown > docs/configuration.md`"
