@@ -27,8 +27,18 @@ class Metrics:
         self.ignored = counter("events_ignored_total", "Of a kind that is none of ours.")
         self.filtered = counter("events_filtered_total", "Without consent.")
         self.late = counter("events_late_total", "Older than trackers.max_late_seconds.")
-        self.rejected = counter("events_rejected_total", "Dead letters.", "stage", "reason")
-        self.dead_letters = counter("dead_letters_total", "Dead letters delivered, rows included.", "stage", "reason")
+        self.rejected = counter(
+            "events_rejected_total",
+            "Interactions refused as dead letters, by the stage that refused them and the reason.",
+            "stage",
+            "reason",
+        )
+        self.dead_letters = counter(
+            "dead_letters_total",
+            "Dead letters delivered, catalogue rows included, by the stage that refused them and the reason.",
+            "stage",
+            "reason",
+        )
         self.feedback = counter(
             "list_feedback_total",
             "Interactions that intake met with a recommendation_id, by their kind, and the list and place they name.",

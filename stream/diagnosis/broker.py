@@ -85,7 +85,10 @@ def check_workers(settings: Settings) -> list[Finding]:
     idle = [role for role in ROLES if not members[role]]
     if idle:
         return [warning("workers", f"nobody has the role {', '.join(idle)}", "start `interestream worker`")]
-    return [ok("workers", ", ".join(f"{role} {count}" for role, count in members.items()))]
+    counts = ", ".join(f"{role} {count}" for role, count in members.items())
+    # Static members do not take leave, so that a worker that comes back in time stops nobody.
+    seconds = settings.kafka.session_timeout_seconds
+    return [ok("workers", f"{counts} (a worker that stopped counts for up to {seconds:g} s)")]
 
 
 def _members(admin: AdminClient, group: str, deadline: float) -> int:

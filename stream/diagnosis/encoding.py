@@ -80,7 +80,8 @@ def _check_categories(encoder: EncoderSettings, text: TextEncoder) -> Finding:
     found = load_categories(encoder, text)
     if found is None:
         return ok("derived categories", "none: items without a category stay without one")
-    return ok("derived categories", f"{len(found.paths)} from {encoder.categories_file}")
+    origin = "built in" if encoder.categories_file is None else f"from {encoder.categories_file}"
+    return ok("derived categories", f"{len(found.paths)}, {origin}")
 
 
 def _check_micro_topics(encoder: EncoderSettings, text: TextEncoder) -> Finding:

@@ -32,7 +32,7 @@ def check_language(settings: Settings) -> list[Finding]:
     except EncoderError as error:
         return [failed("catalogue's language", str(error), "mend the text model first")]
     share = encoder.unknown_share
-    figures = f"{encoder.model} does not know {share:.0%} of the tokens of {len(texts)} items' texts"
+    figures = f"{encoder.model} knows {1 - share:.0%} of the tokens of {len(texts)} items' texts"
     if share > UNKNOWN_SHARE_LIMIT:
         return [
             warning(

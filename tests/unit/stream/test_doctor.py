@@ -258,7 +258,10 @@ def test_roles_that_nobody_has_are_named(monkeypatch: pytest.MonkeyPatch) -> Non
     everybody = {**members, "interestream-association": 1}
     monkeypatch.setattr(broker, "admin_client", lambda settings: Groups(everybody))
     found = only(broker.check_workers(Settings()))
-    assert found == ok("workers", "intake 1, interest 2, association 1, catalogue 1")
+    assert found == ok(
+        "workers",
+        "intake 1, interest 2, association 1, catalogue 1 (a worker that stopped counts for up to 15 s)",
+    )
 
 
 def test_a_broker_that_does_not_tell_of_groups_is_no_failure() -> None:
@@ -381,6 +384,15 @@ def test_everything_a_worker_loads_is_loaded(examined: Encoding) -> None:
     assert found["text model"].verdict == Verdict.WARNING
     assert [f.verdict for name, f in found.items() if name != "text model"] == [Verdict.OK] * 5
     assert found["device"].message.startswith("cpu, ")
+
+
+def test_derived_categories_say_where_they_are_from(
+    examined: Encoding, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(encoding, "load_categories", lambda settings, text: SimpleNamespace(paths=["Mugs"]))
+    assert examined()["derived categories"].message == "1, built in"
+    file = tmp_path / "categories.safetensors"
+    assert examined(categories_file=file)["derived categories"].message == f"1, from {file}"
 
 
 def test_a_missing_text_model_is_named(examined: Encoding, tmp_path: Path) -> None:

@@ -16,6 +16,11 @@ def test_every_metric_has_our_prefix_and_a_meaning() -> None:
         assert family.documentation.strip(), family.name
 
 
+def test_refused_events_say_what_they_count_and_by_which_labels() -> None:
+    (rejected,) = (f for f in Metrics().registry.collect() if f.name == "interest_events_rejected")
+    assert all(word in rejected.documentation for word in ("refused", "stage", "reason"))
+
+
 def test_no_metric_counts_in_milliseconds() -> None:
     names = [family.name for family in Metrics().registry.collect()]
     assert not [name for name in names if re.search(r"_(ms|millis|milliseconds)(_|$)", name)]
