@@ -1,6 +1,6 @@
 """The ranker as a whole: tune, fit on earlier cuts, rank."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -10,8 +10,9 @@ from stream.evaluation.interactions import BoolArray, DoubleArray, FloatArray, I
 from stream.evaluation.ranker.families import family_of
 from stream.evaluation.ranker.features import FeatureBuilder, Table
 from stream.evaluation.ranker.linear import LinearBlend, fit_linear
+from stream.evaluation.ranker.mixing import choose_share, mixed
 from stream.evaluation.ranker.recipe import Recipe
-from stream.evaluation.ranker.trees import DEPTH, MOST_ROWS, Trees, fit_trees, tree_columns, tree_input
+from stream.evaluation.ranker.trees import DEPTH, MOST_ROWS, Trees, blend_of, fit_trees, tree_columns, tree_input
 from stream.evaluation.scoring import LIST_LENGTH, block_size
 
 MOST_CASES_AT_ONCE = 256
@@ -36,6 +37,8 @@ class Ranked:
 class Ranker:
     """recipe and blend found at earlier cuts. trees: None where too little was taken to learn from.
 
+    share: of the blend in the order of what the trees score.
+
     without: blends fitted without one family of features each: its columns' places, and the blend of the others.
     """
 
@@ -43,6 +46,7 @@ class Ranker:
     names: tuple[str, ...]
     blend: LinearBlend
     trees: Trees | None
+    share: float = 0.0
     without: dict[str, tuple[IntArray, LinearBlend]] = field(default_factory=dict)
 
     def rank(self, builder: FeatureBuilder, cases: Cases, candidates: Candidates, step: Step = lambda: None) -> Ranked:
@@ -79,7 +83,7 @@ class Ranker:
             return lists, np.zeros_like(near), np.empty(0, np.float32)
         odds = self.trees.score(table.values[near], blend[near], ranks[near])
         scores = blend - 1000
-        scores[near] = odds
+        scores[near] = mixed(odds, blend[near], self.share)
         _, _, order = _order(table, scores, builder)
         lists["ranker"] = _lists(table.rows[order], table.items[order], block)
         return lists, near, odds
@@ -99,26 +103,79 @@ def fit_ranker(
         kept = np.flatnonzero([family_of(name) != family for name in names])
         without[family] = kept, fit_linear(rows, values[:, kept], hits)
     columns = tree_columns(names)
-    inputs: list[FloatArray] = []
-    taken: list[BoolArray] = []
+    lessons = list(_lessons(splits, builder, recipe, blend, columns, seed, step))
+    trees = fit_trees(*_joined(lessons), columns, seed)
+    share = 0.0 if trees is None else _share_of_blend(lessons, columns, seed)
+    return Ranker(recipe, names, blend, trees, share, without)
+
+
+def _share_of_blend(lessons: Sequence["_Lesson"], columns: IntArray, seed: int) -> float:
+    """Judge trees of all lessons but the nearest one; of its other half where there is no other."""
+    judged, others = lessons[0], lessons[1:]
+    if not others:
+        judged, *others = lessons[0].halves()
+    trees = fit_trees(*_joined(others), columns, seed, ensembles=1)
+    return 0.0 if trees is None else judged.choose_share(trees)
+
+
+def _joined(lessons: Sequence["_Lesson"]) -> tuple[FloatArray, BoolArray]:
+    return np.concatenate([one.inputs for one in lessons]), np.concatenate([one.hits for one in lessons])
+
+
+@dataclass(frozen=True)
+class _Lesson:
+    """What one earlier test teaches the trees. rows: (m,) the case of each candidate, in ``cases``."""
+
+    cases: Cases
+    rows: IntArray
+    inputs: FloatArray
+    hits: BoolArray
+
+    def choose_share(self, trees: Trees) -> float:
+        """Return the blend's share for trees that have not seen this test."""
+        odds, blend = trees.score_inputs(self.inputs), blend_of(self.inputs)
+        n_targets = np.diff(self.cases.target_offsets)
+        return choose_share(odds, blend, self.rows, self.hits, n_targets, self.cases.clusters)
+
+    def halves(self) -> tuple["_Lesson", "_Lesson"]:
+        """Return every other cluster of the cases, and the rest."""
+        first = np.unique(self.cases.clusters, return_inverse=True)[1] % 2 == 0
+        return self._part(first), self._part(~first)
+
+    def _part(self, chosen: BoolArray) -> "_Lesson":
+        kept, numbers = chosen[self.rows], np.cumsum(chosen) - 1
+        cases = self.cases.select(np.flatnonzero(chosen))
+        return _Lesson(cases, numbers[self.rows[kept]], self.inputs[kept], self.hits[kept])
+
+
+def _lessons(
+    splits: Sequence[Split],
+    nearest: FeatureBuilder,
+    recipe: Recipe,
+    blend: LinearBlend,
+    columns: IntArray,
+    seed: int,
+    step: Step,
+) -> Iterator[_Lesson]:
     most_cases = MOST_ROWS // DEPTH
     for number, split in enumerate(splits):
         if most_cases <= 0:
-            break
-        builder = builder if number == 0 else FeatureBuilder(split.knowledge, recipe)
+            return
+        builder = nearest if number == 0 else FeatureBuilder(split.knowledge, recipe)
         learned = split.cases.sample(most_cases, seed)
         most_cases -= len(learned)
+        rows, inputs, hits, first = [], [], [], 0
         for block in learned.blocks(_block(builder)):
             table = builder.table(block, split.candidates)
             score, ranks, _ = _order(table, blend.score(table.values), builder)
             near = ranks < DEPTH
+            rows.append(table.rows[near] + first)
             inputs.append(tree_input(table.values[near][:, columns], score[near], ranks[near]))
-            taken.append(table.hits(block, split.knowledge.n_items)[near])
+            hits.append(table.hits(block, split.knowledge.n_items)[near])
+            first += len(block)
             for _ in range(len(block)):
                 step()
-    hit = np.concatenate(taken)
-    trees = fit_trees(np.concatenate(inputs), hit, columns, seed) if 0 < hit.sum() < len(hit) else None
-    return Ranker(recipe, names, blend, trees, without)
+        yield _Lesson(learned, np.concatenate(rows), np.concatenate(inputs), np.concatenate(hits))
 
 
 def _stack(

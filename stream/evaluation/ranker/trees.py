@@ -35,7 +35,10 @@ class Trees:
 
     def score(self, values: FloatArray, blend: FloatArray, ranks: IntArray) -> FloatArray:
         """Return (m,) log odds that a candidate is taken, the models' mean; see :func:`tree_input`."""
-        inputs = tree_input(values[:, self.columns], blend, ranks)
+        return self.score_inputs(tree_input(values[:, self.columns], blend, ranks))
+
+    def score_inputs(self, inputs: FloatArray) -> FloatArray:
+        """Return :meth:`score` of what :func:`tree_input` made."""
         scores: FloatArray = np.mean([model.decision_function(inputs) for model in self.models], axis=0)
         return scores
 
@@ -45,13 +48,25 @@ def tree_input(values: FloatArray, blend: FloatArray, ranks: IntArray) -> FloatA
     return np.column_stack([values, blend, ranks]).astype(np.float32, copy=False)
 
 
+def blend_of(inputs: FloatArray) -> FloatArray:
+    """Return the blend's scores from what :func:`tree_input` made."""
+    return inputs[:, -2]
+
+
 def tree_columns(names: tuple[str, ...]) -> IntArray:
     """Return the features that trees read: not the logarithms, which split alike."""
     return np.array([number for number, name in enumerate(names) if not name.startswith("log ")], np.int64)
 
 
-def fit_trees(inputs: FloatArray, hits: BoolArray, columns: IntArray, seed: int) -> Trees:
-    """Fit on :func:`tree_input` of the candidates up to :data:`DEPTH` (Friedman, Annals of Statistics 29(5), 2001)."""
-    seeds = range(seed * ENSEMBLES, (seed + 1) * ENSEMBLES)
+def fit_trees(
+    inputs: FloatArray, hits: BoolArray, columns: IntArray, seed: int, ensembles: int = ENSEMBLES
+) -> Trees | None:
+    """Fit on :func:`tree_input` of the candidates up to :data:`DEPTH` (Friedman, Annals of Statistics 29(5), 2001).
+
+    None where nothing, or everything, was taken.
+    """
+    if not 0 < hits.sum() < len(hits):
+        return None
+    seeds = range(seed * ensembles, (seed + 1) * ensembles)
     models = (HistGradientBoostingClassifier(random_state=number, **SETTINGS).fit(inputs, hits) for number in seeds)
     return Trees(tuple(models), columns)
