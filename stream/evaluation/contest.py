@@ -40,8 +40,9 @@ class Section:
 
     models: figures of the ranker, the blend and the baselines. parts: the ranker's ingredients, each alone.
     ablation: the blend, fitted without one family of features.
-    lead: by how much the ranker beats the part that is best by that metric, by metric. weights: of the linear blend,
-    per standard deviation of a feature. lists: the ranker's, (B, LIST_LENGTH) codes.
+    lead: by how much the ranker beats the part that is best by that metric, by metric. share: of the blend in the order
+    of the trees. weights: of the linear blend, per standard deviation of a feature. lists: the ranker's, (B,
+    LIST_LENGTH) codes.
     """
 
     name: str
@@ -52,6 +53,7 @@ class Section:
     ablation: dict[str, Figures] = field(default_factory=dict)
     lead: dict[str, Lead] = field(default_factory=dict)
     recipe: Recipe | None = None
+    share: float = 0.0
     weights: dict[str, float] = field(default_factory=dict)
     lists: IntArray = field(default_factory=lambda: np.empty((0, 0), np.int64))
 
@@ -137,6 +139,7 @@ def judged(
         ablation=ablation,
         lead=lead,
         recipe=ranker.recipe,
+        share=ranker.share,
         weights=dict(zip(ranker.names, ranker.blend.weights.tolist(), strict=True)),
         lists=lists,
     )

@@ -80,5 +80,6 @@ def section_as_json(section: Section) -> dict[str, Any]:
             metric: {"part": lead.part, **asdict(lead.difference)} for metric, lead in section.lead.items()
         },
         "recipe": msgspec.to_builtins(section.recipe),
+        "share of the blend": section.share,
         "strongest weights": {name: round(weight, 4) for name, weight in strongest},
     }
