@@ -79,11 +79,11 @@ chromium: ## the web browser that looks at Neo4j Browser in the tests
 	echo "CHROMIUM IS MISSING AND CANNOT BE INSTALLED HERE: the browser tests will be skipped." >&2; \
 	[ -z "$$CI" ]
 
-up: setup ## start a real Kafka and a real Neo4j on loopback, data in ./var
-	$(BIN)/interestream up --data-dir var
+up: setup ## start a real Kafka and a real Neo4j on loopback, data in ./interestream-data
+	$(BIN)/interestream up
 
 down: setup ## stop them
-	$(BIN)/interestream down --data-dir var
+	$(BIN)/interestream down
 
 constraints: $(BIN)/uv ## pin every dependency again
 	$(BIN)/uv pip compile pyproject.toml --all-extras --group dev --group fuzz --no-header --no-annotate --no-emit-index-url --python-version 3.11 --upgrade -o constraints.txt
