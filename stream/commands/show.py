@@ -1,14 +1,15 @@
-"""``interestream show``: a user or a category as the graph has it now."""
+"""``interestream show``: a user, an item or a category as the graph has it now."""
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Annotated
 
 import typer
 from rich.console import Console, Group
 
-from graph.model import Interaction, Kind
+from graph.association import SourceState, decode_source, source_key
+from graph.model import Interaction, ItemRow, Kind, Level
 from graph.state import decode_state
 from graph.store import CategoryView, GraphStore, UserView
 from stream.commands.console import ExitCode, fail, print_json, progress_bar
@@ -17,6 +18,7 @@ from stream.pseudonyms import Pseudonyms
 from stream.published import read_published
 from stream.settings import Settings
 from stream.views.category import category_name, category_page, matching_categories, render_category, similar_categories
+from stream.views.item import NEAR_ITEMS, ItemPage, item_page, neighbours, render_item, similar_ids, titled
 from stream.views.user import UserPage, named_items, render_user, user_page
 
 _PIPE_WIDTH = 160
@@ -26,12 +28,20 @@ app = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    help="Show a user or a category as the graph has it now.",
+    help="Show a user, an item or a category as the graph has it now.",
 )
 
 
 class UnknownUser(Exception):
     """Nobody of this id is in the graph."""
+
+
+class UnknownItem(Exception):
+    """No item of this id is in the graph; ``near`` ones are, by id, with their titles."""
+
+    def __init__(self, near: dict[str, str]) -> None:
+        super().__init__()
+        self.near = near
 
 
 class UnknownCategory(Exception):
@@ -83,6 +93,32 @@ def user(
 
 
 @app.command()
+def item(
+    item_id: Annotated[str, typer.Argument(metavar="ID", help="As events and the catalogue name the item.")],
+    rows: Annotated[int, typer.Option(min=1, help="Show at most so many items bought next, and viewed next.")] = 10,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object, with every transition.")] = False,
+) -> None:
+    """Show an item: what the catalogue says of it, and what people bought and viewed after it.
+
+    Weights are decayed to now. For an unknown id, those that are spelt nearly alike are listed, else items by title.
+
+    Exit codes: 0 shown; 1 no such item; 2 the settings cannot be used; 3 Neo4j is away.
+
+    Example: interestream show item 85123A
+    """
+    settings = read_server_settings()
+    try:
+        page = run_with_servers(_read_item(settings, item_id))
+    except UnknownItem as error:
+        meant = "".join(f"\n  {near_id}  {title}".rstrip() for near_id, title in error.near.items())
+        fail(f"the graph has no item {item_id!r}{'; did you mean' if meant else ''}{meant}", ExitCode.FAILED)
+    if as_json:
+        print_json(page)
+    else:
+        _print(render_item(page, rows))
+
+
+@app.command()
 def category(
     name: Annotated[str, typer.Argument(help="The path, such as 'Kitchen > Mugs', or its last label.")],
     rows: Annotated[int, typer.Option(min=1, help="Show at most so many associations each way.")] = 20,
@@ -121,8 +157,7 @@ async def _read_user(settings: Settings, user_id: str, graph_only: bool) -> User
         if not graph_only:
             with progress_bar("reading lists", None) as step:
                 published = await asyncio.to_thread(read_published, settings, view.user_id, step)
-        items = await store.load_items(named_items(view, state, published))
-    titles = {item_id: row.title for item_id, row in items.items() if row.title}
+        titles = await _titles(store, named_items(view, state, published))
     return user_page(view, state, published, titles, _now(), settings.graph.interest)
 
 
@@ -136,11 +171,42 @@ async def _find_user(store: GraphStore, settings: Settings, user_id: str) -> Use
     raise UnknownUser(user_id)
 
 
+async def _read_item(settings: Settings, item_id: str) -> ItemPage:
+    key = source_key(Level.ITEM, item_id)
+    async with connected_store(settings) as store:
+        row = (await store.load_items([item_id])).get(item_id)
+        data = (await store.load_associations([key])).get(key)
+        if row is None and data is None:
+            known = await _every(store.item_ids)
+            if item_id not in known:
+                raise UnknownItem(await _near_items(store, item_id, neighbours(item_id, known)))
+        state = decode_source(data) if data else SourceState(Level.ITEM, item_id)
+        category = await store.view_category(row.category) if row and row.category else None
+        titles = await _titles(store, sorted({*state.viewed, *state.bought}))
+    return item_page(row, category, state, titles, _now(), settings.graph.association)
+
+
+async def _near_items(store: GraphStore, text: str, known: Sequence[str]) -> dict[str, str]:
+    if near := similar_ids(text, known):
+        titles = await _titles(store, near)
+        return {item_id: titles.get(item_id, "") for item_id in near}
+    found: list[ItemRow] = []
+    for start in range(0, len(known), _PAGE):
+        found += titled(text, (await store.load_items(known[start : start + _PAGE])).values())
+        if len(found) >= NEAR_ITEMS:
+            break
+    return {row.item_id: row.title for row in found[:NEAR_ITEMS]}
+
+
+async def _titles(store: GraphStore, item_ids: Sequence[str]) -> dict[str, str]:
+    return {item_id: row.title for item_id, row in (await store.load_items(item_ids)).items() if row.title}
+
+
 async def _read_category(settings: Settings, name: str) -> CategoryView:
     async with connected_store(settings) as store:
         if (view := await store.view_category(name)) is not None:
             return view
-        known = await _category_paths(store)
+        known = await _every(store.category_paths)
         found = matching_categories(name, known)
         if len(found) > 1:
             raise SeveralCategories(found)
@@ -149,11 +215,11 @@ async def _read_category(settings: Settings, name: str) -> CategoryView:
         return view
 
 
-async def _category_paths(store: GraphStore) -> list[str]:
-    paths: list[str] = []
-    while page := await store.category_paths(paths[-1] if paths else "", _PAGE):
-        paths += page
-    return paths
+async def _every(page_after: Callable[[str, int], Awaitable[list[str]]]) -> list[str]:
+    names: list[str] = []
+    while page := await page_after(names[-1] if names else "", _PAGE):
+        names += page
+    return names
 
 
 def _print(page: Group) -> None:
