@@ -38,7 +38,6 @@ class Ranker:
     """recipe and blend found at earlier cuts. trees: None where too little was taken to learn from.
 
     share: of the blend in the order of what the trees score.
-
     without: blends fitted without one family of features each: its columns' places, and the blend of the others.
     """
 
