@@ -81,7 +81,7 @@ class Contest:
                 builder = FeatureBuilder(split.knowledge, ranker.recipe, split.counts)
                 ranked = ranker.rank(builder, split.cases, split.candidates, step)
             seconds = time.perf_counter() - start
-            judge = Judge(split.knowledge, split.cases, self.seed)
+            judge = Judge([split], self.seed)
             others = self.judge_baselines(test.name, [split], judge)
             sections.append(judged(test.name, split, judge, ranker, ranked, seconds, others))
         return sections

@@ -1,14 +1,15 @@
 """From lists to figures: every measure of one model over one set of cases."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from stream.evaluation.bootstrap import Bootstrap, Interval
-from stream.evaluation.cases import Cases
-from stream.evaluation.interactions import DoubleArray, IntArray, Knowledge
+from stream.evaluation.cases import Split, joined
+from stream.evaluation.interactions import DoubleArray, IntArray
+from stream.evaluation.known_counts import KnownCounts
 from stream.evaluation.list_measures import ListMeter
 from stream.evaluation.metrics import CUTOFFS, Outcome
 from stream.evaluation.slices import Slice, Slicer
@@ -47,11 +48,16 @@ class Figures:
 class Judge:
     """Measures lists for one set of cases; every model is resampled alike, so differences are paired."""
 
-    def __init__(self, knowledge: Knowledge, cases: Cases, seed: int) -> None:
-        """knowledge: what decides which items and users count as cold, and how popular an item is."""
-        self._cases = cases
-        self._meter = ListMeter(knowledge, cases)
-        self._slicer = Slicer(knowledge, cases)
+    def __init__(self, splits: Sequence[Split], seed: int) -> None:
+        """Judge the cases of splits of one catalogue, in this order.
+
+        Each split's knowledge decides, for its own cases, which items count as cold and how popular an item is.
+        """
+        cases = splits[0].cases if len(splits) == 1 else joined([split.cases for split in splits])
+        known = KnownCounts.of_splits(splits)
+        self.cases = cases
+        self._meter = ListMeter(splits[0].knowledge.catalogue, known, cases)
+        self._slicer = Slicer(known, cases)
         self._bootstrap = Bootstrap(cases.clusters, seed)
 
     def figures(self, lists: IntArray, seconds: float | None = None, auc: float | None = None) -> Figures:
@@ -71,7 +77,7 @@ class Judge:
 
     def outcomes(self, lists: IntArray) -> dict[str, DoubleArray]:
         """Return every accuracy case by case."""
-        return Outcome.of(lists, self._cases.targets, self._cases.target_offsets).measure()
+        return Outcome.of(lists, self.cases.targets, self.cases.target_offsets).measure()
 
     def lead(self, lists: IntArray, over: IntArray, metric: str) -> Interval:
         """Return by how much lists beat other lists, with the interval of the paired difference."""

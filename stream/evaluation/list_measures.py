@@ -7,7 +7,8 @@ from scipy import sparse
 
 from stream.evaluation.baselines.text import tfidf_vectors
 from stream.evaluation.cases import Cases
-from stream.evaluation.interactions import Catalogue, DoubleArray, IntArray, Knowledge
+from stream.evaluation.interactions import Catalogue, DoubleArray, IntArray
+from stream.evaluation.known_counts import KnownCounts
 
 
 @dataclass(frozen=True)
@@ -17,7 +18,7 @@ class ListMeasures:
     - coverage: share of the catalogue that is in at least one list.
     - gini: of how often each item of the catalogue is listed, 0 (alike) to 1 (always the same).
     - popularity_bias: mean popularity of what is listed over that of what the histories hold, minus 1 (Abdollahpouri et
-      al., arXiv:1907.13286, without groups); popularity is the number of interactions known.
+      al., arXiv:1907.13286, without groups); popularity is the number of interactions known to the case.
     - diversity: mean distance, 1 - cosine of TF-IDF vectors, between two items of a list (Ziegler et al., WWW 2005).
     - category_novelty: share of the listed items whose category the history does not hold: what cross-sell is after.
     - price_lift: geometric mean price of the list over that of the last 20 steps, minus 1: what up-sell is after.
@@ -45,11 +46,11 @@ class ListMeasures:
 class ListMeter:
     """Measures lists for one set of cases."""
 
-    def __init__(self, knowledge: Knowledge, cases: Cases) -> None:
+    def __init__(self, catalogue: Catalogue, known: KnownCounts, cases: Cases) -> None:
         """Prepare what does not depend on the lists."""
-        self._knowledge = knowledge
+        self._catalogue = catalogue
+        self._known = known
         self._cases = cases
-        catalogue = knowledge.catalogue
         self._vectors = tfidf_vectors(catalogue) if catalogue.has_text else None
         self._held = _held_categories(catalogue, cases)
         self._usual_price = _usual_log_prices(catalogue, cases)
@@ -57,14 +58,14 @@ class ListMeter:
     def measure(self, lists: IntArray, k: int) -> ListMeasures:
         """Measure lists (B, L) of codes, padded with -1."""
         lists = lists[:, :k]
-        counts = self._knowledge.counts
-        listed = lists[lists >= 0]
-        usual = counts[self._cases.items].mean() if len(self._cases.items) else 1.0
-        exposure = np.bincount(listed, minlength=len(counts))
+        rows, columns = np.nonzero(lists >= 0)
+        listed = lists[rows, columns]
+        usual = self._known.of(self._cases.rows, self._cases.items).mean() if len(self._cases.items) else 1.0
+        exposure = np.bincount(listed, minlength=len(self._catalogue))
         return ListMeasures(
             coverage=float(np.mean(exposure > 0)),
             gini=_gini(exposure),
-            popularity_bias=float(counts[listed].mean() / max(usual, 1e-9) - 1) if len(listed) else 0.0,
+            popularity_bias=float(self._known.of(rows, listed).mean() / max(usual, 1e-9) - 1) if len(listed) else 0.0,
             diversity=self._diversity(lists),
             category_novelty=self._category_novelty(lists),
             price_lift=self._price_lift(lists),
@@ -88,16 +89,16 @@ class ListMeter:
     def _category_novelty(self, lists: IntArray) -> float | None:
         if self._held is None:
             return None
-        categories = np.where(lists >= 0, self._knowledge.catalogue.leaf_categories[lists], -1)
+        categories = np.where(lists >= 0, self._catalogue.leaf_categories[lists], -1)
         rows, columns = np.nonzero(categories >= 0)
         labels = categories[rows, columns]
-        width = int(self._knowledge.catalogue.leaf_categories.max()) + 1
+        width = int(self._catalogue.leaf_categories.max()) + 1
         return _mean(np.where(np.isin(rows * width + labels, self._held), 0.0, 1.0))
 
     def _price_lift(self, lists: IntArray) -> float | None:
         if self._usual_price is None:
             return None
-        prices = np.log(np.maximum(self._knowledge.catalogue.prices, 0.01))
+        prices = np.log(np.maximum(self._catalogue.prices, 0.01))
         listed = np.where(lists >= 0, prices[lists], np.nan)
         known = ~np.isnan(listed)
         sizes = known.sum(axis=1)

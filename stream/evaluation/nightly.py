@@ -20,7 +20,7 @@ import numpy as np
 from graph.settings import ListSettings
 from stream.evaluation.baselines.table import BASELINES
 from stream.evaluation.bootstrap import Interval
-from stream.evaluation.cases import Cases, cases_from_log
+from stream.evaluation.cases import Cases, Split, cases_from_log
 from stream.evaluation.contest import Contest, Lead
 from stream.evaluation.figures import Judge
 from stream.evaluation.interactions import BoolArray, IntArray, Knowledge
@@ -167,7 +167,7 @@ def _latest_distinct(cases: Cases, most: int) -> Iterator[IntArray]:
 def _compare(
     name: str, tests: _Tests, batches: Mapping[str, Scorer], workers: Mapping[str, IntArray], contest: Contest
 ) -> Comparison:
-    judge, allowed = Judge(tests.knowledge, tests.cases, contest.seed), RULES[name]
+    judge, allowed = Judge([Split(tests.knowledge, tests.cases)], contest.seed), RULES[name]
     lists = dict(workers)
     for batch, scorer in batches.items():
         parts = []

@@ -5,7 +5,6 @@ from dataclasses import replace
 
 import numpy as np
 
-from stream.evaluation.cases import joined
 from stream.evaluation.contest import RANKER, Contest, Section, judged
 from stream.evaluation.figures import Judge
 from stream.evaluation.interactions import IntArray
@@ -40,14 +39,13 @@ def run_prequential(shop: Shop, contest: Contest, most_cases: int) -> tuple[Sect
                     ranked.append(found)
     seconds = time.perf_counter() - start
     splits = [test.split for test in tests]
-    cases = joined([split.cases for split in splits])
-    judge = Judge(splits[0].knowledge, cases, contest.seed)
+    judge = Judge(splits, contest.seed)
     whole = Ranked(
         {name: np.concatenate([part.lists[name] for part in ranked]) for name in ranked[0].lists},
         np.concatenate([part.log_odds for part in ranked]),
         np.concatenate([part.hits for part in ranked]),
     )
-    split = replace(splits[0], cases=cases)
+    split = replace(splits[0], cases=judge.cases)
     others = contest.judge_baselines("prequential", splits, judge)
     freshness = {delay: _means(judge, np.concatenate(lists)) for delay, lists in late.items()}
     return judged("prequential", split, judge, ranker, whole, seconds, others), freshness

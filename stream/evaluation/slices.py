@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from stream.evaluation.cases import Cases
-from stream.evaluation.interactions import BoolArray, DoubleArray, IntArray, Knowledge
+from stream.evaluation.interactions import BoolArray, DoubleArray, IntArray
+from stream.evaluation.known_counts import KnownCounts
 
 COLD_USER_ITEMS = 5
 COLD_ITEM_COUNT = 5
@@ -24,12 +25,12 @@ class Slice:
 class Slicer:
     """Cuts the targets of one set of cases into slices; a target may be in several."""
 
-    def __init__(self, knowledge: Knowledge, cases: Cases) -> None:
+    def __init__(self, known: KnownCounts, cases: Cases) -> None:
         """Prepare the slices: ``cold users`` know fewer than 5 items, ``cold items`` have fewer than 5 interactions."""
-        self._n_items = knowledge.n_items
+        self._n_items = known.n_items
         rows = np.repeat(np.arange(len(cases)), np.diff(cases.target_offsets))
         distinct = np.bincount(cases.rows[cases.latest], minlength=len(cases))[rows]
-        counts = np.where(cases.targets >= 0, knowledge.counts[cases.targets], 0)
+        counts = np.where(cases.targets >= 0, known.of(rows, cases.targets), 0)
         self._keys = rows * self._n_items + cases.targets
         self._masks: dict[str, BoolArray] = {
             "cold users": distinct < COLD_USER_ITEMS,

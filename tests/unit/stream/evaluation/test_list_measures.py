@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 
-from stream.evaluation.cases import Cases, cases_from_log
+from stream.evaluation.cases import Cases, Split, cases_from_log
+from stream.evaluation.figures import Judge
 from stream.evaluation.interactions import Catalogue, Knowledge
+from stream.evaluation.known_counts import KnownCounts
 from stream.evaluation.list_measures import ListMeter
 from stream.evaluation.slices import Slicer
 from tests.unit.stream.evaluation.small_shops import log_of
@@ -25,10 +27,14 @@ def asked() -> Cases:
     return cases_from_log(LOG, np.arange(2), ends, ends + 1)
 
 
+def known(*places: int) -> Split:
+    """The two cases, where these places of the log are known."""
+    return Split(Knowledge(LOG.select(np.array(places)), SHOP, 0), asked())
+
+
 @pytest.fixture
 def meter() -> ListMeter:
-    known = LOG.select(np.array([0, 1, 2, 4]))
-    return ListMeter(Knowledge(known, SHOP, 0), asked())
+    return ListMeter(SHOP, KnownCounts.of_splits([known(0, 1, 2, 4)]), asked())
 
 
 def test_coverage_counts_items_and_cuts_at_k(meter: ListMeter) -> None:
@@ -61,8 +67,19 @@ def test_price_lift_is_geometric(meter: ListMeter) -> None:
 
 
 def test_slices_tell_cold_users_and_unseen_items() -> None:
-    known = Knowledge(LOG.select(np.array([0, 1, 2, 4])), SHOP, 0)
-    found = {part.name: part for part in Slicer(known, asked()).slice(np.array([[1, 3], [0, 3]]), (1, 2))}
+    counts = KnownCounts.of_splits([known(0, 1, 2, 4)])
+    found = {part.name: part for part in Slicer(counts, asked()).slice(np.array([[1, 3], [0, 3]]), (1, 2))}
     assert found["cold users"].targets == 2
     assert found["unseen items"].hit_rate == {1: 0.5, 2: 0.5}
     assert "other users" not in found
+
+
+def test_each_case_is_judged_by_what_its_own_test_knew() -> None:
+    """Two windows with the same two cases; the targets b and c were taken between them."""
+    lists = np.array([[1, 2], [1, 2], [1, 2], [1, 2]])
+    first, second = known(0, 1, 2, 4), known(0, 1, 2, 3, 4, 5)
+    found = Judge([first, second], 0).figures(lists)
+    slices = {part.name: part.targets for part in found.slices}
+    assert slices == {"cold users": 4, "unseen items": 2, "cold items": 2}
+    # Nothing listed was known to the first window, once each to the second; the histories hold a, known four times.
+    assert found.lists["popularity bias@5"] == pytest.approx(1 / 2 / 4 - 1)
