@@ -8,6 +8,7 @@ import typer
 
 from encoders.base import EncoderError
 from stream.commands.console import ExitCode, fail, print_json, progress_bar, read_settings
+from stream.commands.training import say_refused
 from stream.event_files import EventFileError, count_hint, read_catalogue
 from stream.ranker_file import LearnedList, RankerFile, write_ranker
 from stream.ranker_training.log import read_log
@@ -50,9 +51,11 @@ def ranker(
         learned = asyncio.run(train_ranker(shop, settings, seed, progress_bar))
         write_ranker(output, learned)
     except TooLittle as error:
-        fail(f"{events}: {error}; refused: {dict(refused) or 'none'}", ExitCode.FAILED)
+        fail(f"{events}: {error}; refused: {say_refused(events=refused) or 'none'}", ExitCode.FAILED)
     except (EventFileError, EncoderError, OSError) as error:
         fail(str(error), ExitCode.USAGE)
+    if refused:
+        typer.echo(f"refused: {say_refused(events=refused)}", err=True)
     if as_json:
         print_json({"file": str(output), "ranker": learned})
     else:

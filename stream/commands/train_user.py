@@ -19,7 +19,7 @@ from encoders.training.user import Refit, UserTraining
 from encoders.user.model import save_user_model
 from graph.settings import InterestSettings
 from stream.commands.console import ExitCode, fail, print_json, progress_bar, read_settings
-from stream.commands.training import encode_with_bar
+from stream.commands.training import encode_with_bar, say_refused
 from stream.epoch_bars import EpochBars
 from stream.event_files import EventFileError, count_hint
 from stream.settings import Settings
@@ -81,8 +81,14 @@ def user(
             interactions, refused = read_events(events, settings.trackers, shift_ms, step)
     except (EventFileError, EncoderError, OSError) as error:
         fail(str(error), ExitCode.USAGE)
+    said = say_refused(events=refused, rows=refused_rows)
     try:
         histories = build_histories(interactions, {item: row for row, item in enumerate(catalogue.ids)})
+    except EncoderError as error:
+        fail(f"{error}; refused: {said or 'none'}", ExitCode.FAILED)
+    if said:
+        typer.echo(f"refused: {said}", err=True)
+    try:
         with EpochBars(progress_bar, lambda line: typer.echo(line, err=True)) as bars:
             training = UserTraining(catalogue, text.model, load_projection(text), options, folder, bars)
             trained = training.run(histories, hold_out, refit, interests_of(settings.graph.interest))

@@ -1,6 +1,6 @@
 """What the commands of ``interestream train`` share: their options, and the items they are given."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -57,6 +57,15 @@ def encode_with_bar(encoder: TextEncoder, texts: Sequence[str], title: str) -> F
     """Return (len(texts), D) with a progress bar."""
     with progress_bar(title, len(texts)) as step:
         return encode_texts(encoder, texts, step)
+
+
+def say_refused(**refused: Mapping[str, int]) -> str:
+    """Say how many were refused of what, by reason; empty where none was."""
+    return "; ".join(
+        f"{what}: {', '.join(f'{reason} {count:,}' for reason, count in sorted(counts.items()))}"
+        for what, counts in refused.items()
+        if counts
+    )
 
 
 def figures(out: Path, encoder: TextEncoder, metrics: dict[str, float]) -> dict[str, object]:

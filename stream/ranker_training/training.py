@@ -139,7 +139,8 @@ def _decide(
     if min(cases["training"], cases["validation"]) < LEAST_CASES:
         reason = f"too few cases: {cases['training']} in training, {cases['validation']} in validation"
         reason += f", at least {LEAST_CASES} each"
-        return LearnedList(_named(features, fixed), FIXED, reason, None, cases, {}, _judged(tested, 1))
+        figures = {FIXED: tested.figures(0)} if len(tested) else {}  # nothing was learned to compare it with
+        return LearnedList(_named(features, fixed), FIXED, reason, None, cases, {}, figures)
     lead, error = validated.lead(best, 0)
     chosen = LEARNED if lead > error else FIXED
     what = "better" if chosen == LEARNED else "not better"

@@ -165,6 +165,7 @@ def test_a_user_model_is_trained_written_and_usable(shop: tuple[Path, Path], tmp
     assert report["metrics"]["interactions"] == 180
     assert report["metrics"].keys() >= {"validation_hr@10", "test_hr@10", "untrained_test_hr@10_propagated"}
     assert report["refused"]["events"] == {"missing_field": 1}
+    assert "refused: events: missing_field 1\n" in result.stderr
     model = load_user(EncoderSettings(user_model_dir=tmp_path / "model"), HashingTextEncoder())
     assert model.name == report["model"]
     card = json.loads((tmp_path / "model" / "model.json").read_text())
@@ -184,6 +185,29 @@ def test_too_little_to_learn_from_fails_with_one(shop: tuple[Path, Path], tmp_pa
     assert result.exit_code == 1
     assert "cannot be divided" in result.stderr
     assert not (tmp_path / "model" / "model.json").exists()
+
+
+def test_events_of_which_all_are_refused_are_told_from_those_of_another_shop(
+    shop: tuple[Path, Path], tmp_path: Path
+) -> None:
+    events, items = shop
+    events.write_text(events.read_text().replace("0000000,", "0000,").replace("00000}", "00}"))  # seconds
+    with items.open("a") as file:
+        file.write('\n{"title": "nobody"}')
+    options = ["--events", str(events), "--items", str(items), "--out", str(tmp_path / "model")]
+    result = runner.invoke(app, ["user", *options])
+    assert result.exit_code == 1
+    told = " ".join(result.stderr.split())
+    assert "refused: events: bad_timestamp_unit 181, missing_field 1; rows: missing_field 1" in told
+
+
+def test_a_catalogue_without_titles_fails_with_two(shop: tuple[Path, Path], tmp_path: Path) -> None:
+    events, items = shop
+    items.write_text('{"item_id": "i1"}')
+    options = ["--events", str(events), "--items", str(items), "--out", str(tmp_path / "model")]
+    result = runner.invoke(app, ["user", *options])
+    assert result.exit_code == 2
+    assert "has no item with a title" in " ".join(result.stderr.split())
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from stream.commands.train import app
 from stream.encoding import load_encoders
 from stream.pipeline import Pipeline
 from stream.ranker_file import FIXED, LEARNED, RankerFile, read_ranker, version_of, write_ranker
+from stream.ranker_training import training
 from stream.ranker_training.replay import training_settings
 from stream.ranker_training.training import Shop, TooLittle, train_ranker
 from stream.recommendations import Recommendation, decode
@@ -55,6 +56,20 @@ def test_a_list_without_cases_keeps_the_fixed_weights_and_says_so(trained: Ranke
     assert found.chosen == FIXED
     assert "too few cases: 0 in training" in found.reason
     assert found.weights == {"transition": 0.05, "embedding": 2.0, "price": 0.2}
+
+
+def test_where_too_little_teaches_the_fixed_weights_are_judged_alone() -> None:
+    shop = stepping_shop.shop()
+    few = Shop(shop.messages[:1000], shop.catalogue, shop.refused)
+    settings = Settings.model_validate(
+        stepping_shop.SETTINGS.model_dump() | {"graph": {"lists": stepping_shop.HEARSAY}}
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(training, "LEAST_CASES", 1000)
+        found = asyncio.run(train_ranker(few, settings, 0, no_bar)).cross_sell
+    assert "too few cases" in found.reason
+    assert (found.fitted, found.validation) == (None, {})
+    assert found.test.keys() == {FIXED}
 
 
 def test_learned_weights_that_are_not_better_are_not_used() -> None:
@@ -161,12 +176,15 @@ def test_the_command_writes_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyP
     events, items = stepping_shop.write(tmp_path)
     output = tmp_path / "ranker.json"
     options = ["--events", str(events), "--items", str(items), "--output", str(output), "--data", "made up"]
+    with events.open("a") as file:
+        file.write('{"kind": "view"}\n' * 2)
     ran = CliRunner().invoke(app, ["ranker", *options, "--json"])
     assert ran.exit_code == 0, ran.output
     told = json.loads(ran.stdout.splitlines()[-1])
     assert told["ranker"]["version"] == read_ranker(output).version
     assert read_ranker(output).cross_sell.chosen == LEARNED
     assert str(tmp_path) not in output.read_text()
+    assert "refused: events: missing_field 2\n" in ran.stderr
 
 
 @pytest.mark.parametrize(
