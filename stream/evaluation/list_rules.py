@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 
+from graph.settings import ListSettings
 from stream.recommendations import Recommendation
 
 MOST_ITEMS = 10
@@ -11,14 +12,16 @@ def broken_rules(
     published: Recommendation,
     category_of: Callable[[str], str | None],
     bought: Mapping[str, int],
-    owned_ms: int,
+    settings: ListSettings,
     at: int,
 ) -> Iterator[str]:
     """Yield one sentence per broken rule.
 
-    category_of: of an item, by the catalogue. bought: when the user bought an item last, ms; ``owned_ms`` before ``at``
-    and later it is in no list.
+    category_of: of an item, by the catalogue. bought: when the user bought an item last, ms; within ``owned_seconds``
+    before ``at`` and later it is in no list.
     """
+    owned_ms = int(settings.owned_seconds * 1000)
+    band = settings.up_sell_min_ratio, settings.up_sell_max_ratio
     cross_sell, up_sell = published.cross_sell, published.up_sell
     for name, ids in (("cross-sell", [i.item_id for i in cross_sell]), ("up-sell", [i.item_id for i in up_sell])):
         if len(ids) > MOST_ITEMS:
@@ -39,5 +42,7 @@ def broken_rules(
     for dearer in up_sell:
         if dearer.price <= dearer.anchor_price:
             yield f"up-sell: {dearer.item_id} is not dearer than its anchor"
+        elif not dearer.anchor_price * band[0] <= dearer.price <= dearer.anchor_price * band[1]:
+            yield f"up-sell: {dearer.item_id} is not within the price band above its anchor"
         if category_of(dearer.anchor_item_id) not in (None, dearer.category):
             yield f"up-sell: {dearer.item_id} is of another category than its anchor"

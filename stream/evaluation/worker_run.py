@@ -101,7 +101,7 @@ async def _run(
     pipeline: Pipeline, clock: _Clock, raw: RawEvents, catalogue: Catalogue, most: int, step: Callable[[], None]
 ) -> WorkerLists:
     places, tested_from = stretch_of(raw, most)
-    topics, owned_ms = pipeline.settings.topics, int(pipeline.settings.graph.lists.owned_seconds * 1000)
+    topics, rules = pipeline.settings.topics, pipeline.settings.graph.lists
     shift = _END_MS - int(raw.times[-1])
     clock.now = int(raw.times[places[0]]) + shift
     for key, value in catalogue_messages(catalogue):
@@ -140,7 +140,7 @@ async def _run(
             bought[user][item] = at
         for fresh in reader.read():
             of = pipeline.knowledge.items.category_of
-            broken.update(broken_rules(fresh, of, bought[fresh.user_id], owned_ms, at))
+            broken.update(broken_rules(fresh, of, bought[fresh.user_id], rules, at))
     category_of = pipeline.knowledge.items.category_of
     return WorkerLists(
         lists={name: np.array(part, np.int64).reshape(-1, LENGTH) for name, part in rows.items()},

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from graph.settings import ListSettings
 from stream.evaluation.list_rules import broken_rules
 from stream.recommendations import CrossSellItem, Position, Reason, Recommendation, UpSellItem
 
@@ -26,11 +27,16 @@ def published(*cross: CrossSellItem, up: tuple[UpSellItem, ...] = ()) -> Recomme
 
 
 def broken(lists: Recommendation, bought: dict[str, int] | None = None) -> list[str]:
-    return list(broken_rules(lists, CATEGORIES.get, bought or {}, 30 * DAY_MS, 100 * DAY_MS))
+    return list(broken_rules(lists, CATEGORIES.get, bought or {}, ListSettings(), 100 * DAY_MS))
 
 
 def test_good_lists_break_nothing() -> None:
     assert broken(published(cross_sell(), up=(up_sell(),)), {"candle": 60 * DAY_MS}) == []
+
+
+@pytest.mark.parametrize("price", [5.25, 12.5])
+def test_both_ends_of_the_price_band_are_within(price: float) -> None:
+    assert broken(published(up=(up_sell(price=price),))) == []
 
 
 def test_a_transition_from_an_item_of_another_category_is_good() -> None:
@@ -43,6 +49,8 @@ def test_a_transition_from_an_item_of_another_category_is_good() -> None:
         (published(cross_sell(path=("u", "Home > Candles", "Home > Candles", "candle"))), {}, "its own path"),
         (published(cross_sell(path=("u", "big candle", "candle"))), {}, "its own path"),
         (published(up=(up_sell(price=5.0),)), {}, "not dearer"),
+        (published(up=(up_sell(price=5.2),)), {}, "price band"),  # 1.05 times the anchor's 5 is the least,
+        (published(up=(up_sell(price=12.6),)), {}, "price band"),  # 2.5 times it the most
         (published(up=(up_sell(anchor="lantern"),)), {}, "another category"),
         (published(cross_sell()), {"candle": 71 * DAY_MS}, "bought not long ago"),
         (published(up=(up_sell(),)), {"big candle": 100 * DAY_MS}, "bought not long ago"),
