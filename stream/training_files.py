@@ -92,7 +92,7 @@ def texts_of(rows: Sequence[ItemRow]) -> list[str]:
 
 def encode_texts(encoder: TextEncoder, texts: Sequence[str], step: Callable[[], None]) -> FloatArray:
     """Return (len(texts), D); ``step`` is called for each text."""
-    vectors = []
+    vectors = [np.empty((0, encoder.dimensions), np.float32)]
     for start in range(0, len(texts), TEXTS_PER_STEP):
         part = texts[start : start + TEXTS_PER_STEP]
         vectors.append(encoder.encode(part))

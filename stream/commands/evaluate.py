@@ -13,9 +13,10 @@ from stream.commands.console import ExitCode, fail, print_json, progress_bar, re
 from stream.evaluation.contest import Contest
 from stream.evaluation.evaluation import Options, evaluate_shop
 from stream.evaluation.plan import CannotTest, Protocol, read_shop
-from stream.evaluation.plots import PlotsUnavailable, write_plots
+from stream.evaluation.plots import PlotsUnavailable, figure_class, write_plots
 from stream.evaluation.report import Report
 from stream.evaluation.tables import tables
+from stream.evaluation.worker_kinds import say_unknown
 from stream.evaluation.written_lists import write_lists
 from stream.event_files import EventFileError
 from stream.ranker_file import RankerFileError, load_weights, read_ranker
@@ -23,6 +24,9 @@ from stream.settings import Settings
 
 WIDTH = 180
 """Of the tables where there is no terminal to ask."""
+
+LEAST_WORKER = 100
+"""A fifth of the worker's interactions are its tests."""
 
 Events = Annotated[
     list[Path],
@@ -54,7 +58,11 @@ def evaluate(
     ] = False,
     cases: Annotated[int, typer.Option(min=100, help="prequential: test at most so many interactions.")] = 5000,
     worker: Annotated[
-        int, typer.Option(min=0, help="prequential: so many of the last interactions go through the worker's own code.")
+        int,
+        typer.Option(
+            min=0,
+            help="prequential: so many of the last interactions go through the worker's own code: 0, or 100 and more.",
+        ),
     ] = 20_000,
     ranker: Annotated[
         Path | None, typer.Option(help="prequential: weights from `train ranker` that the worker's own code ranks by.")
@@ -86,11 +94,14 @@ def evaluate(
     worth as a test before it is learned from, and how much a late list loses; also runs the worker's own code.
 
     The ranker has no parameters to set: it tunes itself and learns on earlier parts of the same log. Exits with 1 when
-    the data holds nothing to test, with 2 when a file or an option cannot be used.
+    the data holds nothing to test, or when something besides the main test had to be left out (the rest is printed),
+    with 2 when a file or an option cannot be used.
 
     Example: interestream evaluate --events events.csv.gz --items items.csv.gz --protocol leave-one-out
     """
     _check(protocol, test, cut, plots, lists, ranker)
+    if 0 < worker < LEAST_WORKER:
+        fail(f"--worker: {worker} are too few to test with; give {LEAST_WORKER} or more, or 0 for none", ExitCode.USAGE)
     if train and (protocol is not Protocol.PREQUENTIAL or not worker):
         fail("--train belongs to --protocol prequential with a --worker above 0", ExitCode.USAGE)
     settings = read_settings()
@@ -104,24 +115,46 @@ def evaluate(
         report = evaluate_shop(
             shop, Options(protocol, _cut(cut), test_days, relations, cases, worker, train), contest, settings
         )
-        if lists is not None:
-            _write_lists(lists, report)
-        written = write_plots(report, plots) if plots is not None else []
     except CannotTest as error:
         fail(str(error), ExitCode.FAILED)
-    except (EncoderError, EventFileError, PlotsUnavailable, RankerFileError, OSError) as error:
+    except (EncoderError, EventFileError, OSError) as error:
         fail(str(error), ExitCode.USAGE)
+    written, trouble = _write(report, lists, plots)
+    by = load_weights(settings.graph).version if report.worker else None
     if as_json:
-        by = {"worker_ranker": load_weights(settings.graph).version} if report.worker else {}
-        print_json(report.as_json() | by | {"plots": [str(path) for path in written]})
-        return
+        print_json(
+            report.as_json() | ({"worker_ranker": by} if by else {}) | {"plots": [str(path) for path in written]}
+        )
+    else:
+        _show(report, by, written)
+    for name, reason in report.left_out.items():
+        typer.echo(f"left out: {name}: {reason}", err=True)
+    if trouble is not None:
+        fail(trouble, ExitCode.USAGE)
+    if report.left_out:
+        raise typer.Exit(ExitCode.FAILED)
+
+
+def _show(report: Report, worker_ranker: str | None, written: list[Path]) -> None:
     console = Console() if sys.stdout.isatty() else Console(width=WIDTH)
     for table in tables(report):
         console.print(table)
-    if report.worker:
-        console.print(f"the worker's ranker: {load_weights(settings.graph).version}")
+    if worker_ranker is not None:
+        console.print(f"the worker's ranker: {worker_ranker}")
+    if report.worker and report.unknown_kinds:
+        console.print(say_unknown(report.unknown_kinds, len(report.shop.raw)), soft_wrap=True, markup=False)
     for path in written:
         console.print(f"written: {path}")
+
+
+def _write(report: Report, lists: Path | None, plots: Path | None) -> tuple[list[Path], str | None]:
+    """Return the plots that were written, and what went wrong: it must not cost the report."""
+    try:
+        if lists is not None:
+            _write_lists(lists, report)
+        return write_plots(report, plots) if plots is not None else [], None
+    except (PlotsUnavailable, OSError) as error:
+        return [], str(error)
 
 
 def _check(
@@ -135,6 +168,11 @@ def _check(
         fail("--cut belongs to --protocol next-basket", ExitCode.USAGE)
     if plots is not None and not plots.is_dir():
         fail(f"--plots: {plots} is not a folder; create it first", ExitCode.USAGE)
+    if plots is not None:
+        try:
+            figure_class()
+        except PlotsUnavailable as error:
+            fail(f"--plots: {error}", ExitCode.USAGE)
     if lists is not None and not lists.absolute().parent.is_dir():
         fail(f"--write-lists: {lists.parent} is not a folder; create it first", ExitCode.USAGE)
 

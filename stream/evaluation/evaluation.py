@@ -6,16 +6,14 @@ from pathlib import Path
 
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # it has no stubs
 
-from stream.evaluation.contest import Contest, Section
+from stream.evaluation.contest import Contest
 from stream.evaluation.nightly import TRAINED_WORKER, WORKER
-from stream.evaluation.plan import Protocol, Shop, plan, plan_relations
+from stream.evaluation.plan import NEW_ITEMS, CannotTest, PlannedTest, Protocol, Shop, plan
 from stream.evaluation.prequential_run import run_prequential
-from stream.evaluation.relations import COMPLEMENTS, SUBSTITUTES, read_relation, share_of_related
+from stream.evaluation.relation_tests import read_relations, run_relations
 from stream.evaluation.report import Report
 from stream.evaluation.workers import Workers, run_workers
 from stream.settings import Settings
-
-JUDGED_PLACES = 10
 
 
 @dataclass(frozen=True)
@@ -38,7 +36,8 @@ class Options:
 def evaluate_shop(shop: Shop, options: Options, contest: Contest, settings: Settings) -> Report:
     """Run everything that the options ask for; ``settings``: of the worker.
 
-    Raises CannotTest, EventFileError, encoders.base.EncoderError.
+    What only a further test lacks is left out, and the report says why. Raises CannotTest where the main test cannot
+    be made, and EventFileError before it where the relations cannot be used.
     """
     # Threads that wait for each other cost more than they bring on a shared machine.
     with threadpool_limits(1):
@@ -47,20 +46,22 @@ def evaluate_shop(shop: Shop, options: Options, contest: Contest, settings: Sett
 
 def _evaluate(shop: Shop, options: Options, contest: Contest, settings: Settings) -> Report:
     start, cpu_start = time.perf_counter(), time.process_time()
+    relations = read_relations(options.relations, shop.catalogue) if options.relations is not None else None
     freshness: dict[str, dict[str, float]] = {}
-    workers = Workers()
+    workers, left_out = Workers(), dict[str, str]()
     if options.protocol is Protocol.PREQUENTIAL:
         section, freshness = run_prequential(shop, contest, options.most_cases)
         sections = [section]
         if options.worker:
             workers = run_workers(shop, options.worker, options.train, contest, settings)
     else:
-        sections = contest.run(list(plan(shop, options.protocol, options.cut, options.test_days)))
+        tests, left_out = _planned(shop, options)
+        sections = contest.run(tests)
     shares: dict[str, dict[str, float]] = {}
-    if options.relations is not None:
-        judged = contest.run(list(plan_relations(shop, options.relations)))
-        shares = {section.name: _shares(section, shop, options.relations) for section in judged}
+    if relations is not None:
+        judged, shares, missing = run_relations(shop, relations, contest)
         sections += judged
+        left_out |= missing
     return Report(
         protocol=options.protocol.value,
         seed=contest.seed,
@@ -74,13 +75,19 @@ def _evaluate(shop: Shop, options: Options, contest: Contest, settings: Settings
         trained_worker=workers.figures.get(TRAINED_WORKER, {}),
         training=workers.training,
         nightly=workers.nightly,
+        unknown_kinds=workers.unknown_kinds,
+        left_out={**left_out, **workers.left_out},
     )
 
 
-def _shares(section: Section, shop: Shop, folder: Path) -> dict[str, float]:
-    found = {}
-    for name in (*COMPLEMENTS, SUBSTITUTES):
-        relation = read_relation(folder, name, shop.catalogue)
-        share = share_of_related(section.lists, section.cases, relation, len(shop.catalogue), JUDGED_PLACES)
-        found[f"{name}@{JUDGED_PLACES}"] = share
-    return found
+def _planned(shop: Shop, options: Options) -> tuple[list[PlannedTest], dict[str, str]]:
+    """Return the tests of a protocol, and why the one of new items cannot be made. Raises CannotTest without any."""
+    tests: list[PlannedTest] = []
+    try:
+        for test in plan(shop, options.protocol, options.cut, options.test_days):
+            tests.append(test)  # those before a failure are kept
+    except CannotTest as error:
+        if not tests:
+            raise
+        return tests, {NEW_ITEMS: str(error)}
+    return tests, {}

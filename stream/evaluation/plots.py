@@ -16,23 +16,29 @@ class PlotsUnavailable(Exception):
     """Matplotlib is not installed; the message says how to get it."""
 
 
-def write_plots(report: Report, folder: Path) -> list[Path]:
-    """Write PNGs into an existing folder; return their paths. Raises PlotsUnavailable, OSError."""
+def figure_class() -> Any:
+    """Return matplotlib's class of figures. Raises PlotsUnavailable."""
     try:
         from matplotlib.figure import Figure  # an extra: only who asks for plots needs it
     except ImportError:
         raise PlotsUnavailable("plots need matplotlib: pip install 'interestream[plots]'") from None
+    return Figure
+
+
+def write_plots(report: Report, folder: Path) -> list[Path]:
+    """Write PNGs into an existing folder; return their paths. Raises PlotsUnavailable, OSError."""
+    figures = figure_class()
     written = []
     for section in report.sections:
         stem = section.name.replace(" ", "-")
-        figure = Figure(figsize=(8, 0.35 * (len(section.models) + _SHOWN_PARTS) + 1.2), layout="constrained")
+        figure = figures(figsize=(8, 0.35 * (len(section.models) + _SHOWN_PARTS) + 1.2), layout="constrained")
         _accuracy(figure.subplots(1, 2, sharey=True), section)
         written.append(_save(figure, folder / f"{stem}-accuracy.png"))
-        figure = Figure(figsize=(7, 5), layout="constrained")
+        figure = figures(figsize=(7, 5), layout="constrained")
         _trade_off(figure.subplots(), section)
         written.append(_save(figure, folder / f"{stem}-coverage.png"))
     if report.freshness:
-        figure = Figure(figsize=(6, 4), layout="constrained")
+        figure = figures(figsize=(6, 4), layout="constrained")
         _freshness(figure.subplots(), report.freshness)
         written.append(_save(figure, folder / "freshness.png"))
     return written

@@ -22,7 +22,8 @@ class Report:
 
     relations: of each cross-sell section, the shares of the lists that relations hold. worker: what the worker's own
     code published, by list; trained_worker: the same with a user model trained before the tests, training: its
-    metrics; nightly: their lists against those of nightly batches.
+    metrics; nightly: their lists against those of nightly batches; unknown_kinds: how many events the worker does not
+    know, by kind. left_out: what was asked for and could not be made, by name, and why.
     """
 
     protocol: str
@@ -37,6 +38,8 @@ class Report:
     trained_worker: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     training: Mapping[str, float] = field(default_factory=dict)
     nightly: Mapping[str, Comparison] = field(default_factory=dict)
+    unknown_kinds: Mapping[str, int] = field(default_factory=dict)
+    left_out: Mapping[str, str] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
         """Return plain values. The ranker's figures of the main test stand at the top, by their names."""
@@ -60,6 +63,8 @@ class Report:
             "trained_worker": {name: dict(figures) for name, figures in self.trained_worker.items()},
             "training": dict(self.training),
             "nightly": {name: comparison.as_json() for name, comparison in self.nightly.items()},
+            "worker_unknown_kinds": dict(self.unknown_kinds),
+            "left_out": dict(self.left_out),
             "sources": {baseline.name: baseline.source for baseline in BASELINES},
             "seconds": round(self.seconds, 1),
             "cpu_seconds": round(self.cpu_seconds, 1),

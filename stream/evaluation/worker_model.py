@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from encoders.base import KIND_CODES
+from encoders.base import KIND_CODES, EncoderError
 from encoders.card import Card
 from encoders.device import CPU
 from encoders.factory import load_categories, load_projection, load_text_encoder
@@ -16,7 +16,8 @@ from encoders.user.model import save_user_model
 from stream.epoch_bars import EpochBars
 from stream.evaluation.interactions import Catalogue
 from stream.evaluation.reading import RawEvents
-from stream.evaluation.worker_run import catalogue_messages, stretch_of, worker_kind
+from stream.evaluation.worker_kinds import worker_kind
+from stream.evaluation.worker_run import catalogue_messages, stretch_of
 from stream.progress import Progress
 from stream.settings import Settings
 from stream.training_files import encode_texts, texts_of, titled_rows, training_items
@@ -40,6 +41,8 @@ def train_worker_model(
     """
     text = load_text_encoder(base.encoder, CPU)
     rows, _ = titled_rows(catalogue_messages(catalogue), base.trackers)
+    if not rows:
+        raise EncoderError("the catalogue has no item with a title, which is what a user model reads of an item")
     texts = texts_of(rows)
     with progress("trained worker: encoding items", len(texts)) as step:
         vectors = encode_texts(text, texts, step)

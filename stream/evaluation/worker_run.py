@@ -17,6 +17,7 @@ from stream.evaluation.interactions import Catalogue, IntArray, codes_of
 from stream.evaluation.list_rules import broken_rules
 from stream.evaluation.metrics import Outcome
 from stream.evaluation.reading import RawEvents
+from stream.evaluation.worker_kinds import worker_kind
 from stream.pipeline import Pipeline
 from stream.recommendations import Recommendation, decode
 from stream.settings import Settings, StoreName
@@ -30,7 +31,6 @@ TEST_SHARE = 0.2
 _END_MS = 1_700_000_000_000
 """Where the log's last interaction is moved to: some data sets' clocks only tell an order."""
 
-_KINDS = {"cart": "add_to_cart"}
 _NOW = 1e-9
 
 
@@ -71,7 +71,8 @@ async def run_worker(
 ) -> WorkerLists:
     """Process the last ``most`` interactions; the last fifth of them one by one, as tests.
 
-    step: called once per test interaction. Raises encoders.base.EncoderError.
+    raw: of kinds that the worker knows, as :func:`known_to_worker` names them. step: called once per test
+    interaction. Raises encoders.base.EncoderError.
     """
     settings = worker_settings(base)
     clock = _Clock()
@@ -173,11 +174,6 @@ class _Published:
         return fresh
 
 
-def worker_kind(kind: str) -> str:
-    """Return the kind of an interaction as a tracker names it."""
-    return _KINDS.get(kind, kind or "view")
-
-
 def event_message(raw: RawEvents, place: int, shift: int) -> bytes:
     """Return the interaction as a tracker of our own dialect would send it; ``shift`` is added to its time, ms."""
     event = {
@@ -206,8 +202,13 @@ def catalogue_messages(catalogue: Catalogue) -> Iterable[tuple[bytes, bytes]]:
 
 
 def worker_figures(found: WorkerLists) -> dict[str, dict[str, float]]:
-    """Return, per list, accuracy and how many items are listed; under ``stream``, tests, broken rules and times."""
+    """Return, per list, accuracy and how many items are listed; under ``stream``, tests, broken rules and times.
+
+    Nothing where there is no test.
+    """
     figures: dict[str, dict[str, float]] = {}
+    if not len(found.targets):
+        return figures
     offsets = np.arange(len(found.targets) + 1)
     for name, lists in found.lists.items():
         measured = Outcome.of(lists, found.targets, offsets).measure(CUTOFFS)

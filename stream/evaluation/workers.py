@@ -2,53 +2,74 @@
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from encoders.base import EncoderError
 from stream.evaluation.contest import Contest
 from stream.evaluation.nightly import TRAINED_WORKER, WORKER, Comparison, compare_with_nightly
-from stream.evaluation.plan import CannotTest, Shop
-from stream.evaluation.worker_model import WorkerModel, train_worker_model
+from stream.evaluation.plan import SEQUENCES, Protocol, Shop
+from stream.evaluation.shop import build_log
+from stream.evaluation.worker_kinds import known_to_worker, say_unknown
+from stream.evaluation.worker_model import train_worker_model
 from stream.evaluation.worker_run import TEST_SHARE, WorkerLists, run_worker, worker_figures
+from stream.ranker_file import RankerFileError
 from stream.settings import Settings
 
 
 @dataclass(frozen=True)
 class Workers:
-    """What workers published: figures by worker and list; training: metrics of the trained one's user model."""
+    """What workers published: figures by worker and list; training: metrics of the trained one's user model.
+
+    unknown_kinds: how many events the worker does not know, by their kind; they were neither processed nor tested.
+    left_out: why a worker did not run, by its name.
+    """
 
     figures: Mapping[str, dict[str, dict[str, float]]] = field(default_factory=dict)
     training: Mapping[str, float] = field(default_factory=dict)
     nightly: Mapping[str, Comparison] = field(default_factory=dict)
+    unknown_kinds: Mapping[str, int] = field(default_factory=dict)
+    left_out: Mapping[str, str] = field(default_factory=dict)
 
 
 def run_workers(shop: Shop, most: int, train: bool, contest: Contest, settings: Settings) -> Workers:
     """Let the worker process the last ``most`` interactions; with ``train`` once more, with a model of its own.
 
-    Raises CannotTest when they teach no model, encoders.base.EncoderError.
+    Raises nothing that only a worker lacks: who asked has other tests behind them.
     """
-    tests = round(TEST_SHARE * min(most, len(shop.raw)))
+    raw, unknown = known_to_worker(shop.raw)
+    if not len(raw):
+        return Workers(unknown_kinds=unknown, left_out={WORKER: say_unknown(unknown, len(shop.raw))})
+    log, users = build_log(raw, shop.catalogue, SEQUENCES[Protocol.PREQUENTIAL]) if unknown else (shop.log, shop.users)
+    shop = replace(shop, raw=raw, log=log, users=users)
 
     def run(name: str, of: Settings) -> WorkerLists:
-        with contest.progress(f"prequential: the {name}", tests) as step:
-            return asyncio.run(run_worker(shop.raw, shop.catalogue, of, most, step))
+        with contest.progress(f"prequential: the {name}", round(TEST_SHARE * min(most, len(raw)))) as step:
+            return asyncio.run(run_worker(raw, shop.catalogue, of, most, step))
 
-    found = {WORKER: run(WORKER, settings)}
+    try:
+        found = {WORKER: run(WORKER, settings)}
+    except (EncoderError, RankerFileError) as error:
+        return Workers(unknown_kinds=unknown, left_out={WORKER: str(error)})
+    if not len(found[WORKER].targets):
+        reason = f"nobody who has a list comes back in the last fifth of {min(most, len(raw)):,} interactions"
+        return Workers(unknown_kinds=unknown, left_out={WORKER: reason})
     training: Mapping[str, float] = {}
+    left_out = {}
     if train:
         with TemporaryDirectory(prefix="interestream-") as folder:
-            model = _trained(shop, most, contest, settings, Path(folder))
-            training, found[TRAINED_WORKER] = model.metrics, run(TRAINED_WORKER, model.settings)
-    nightly = {}
-    if contest.baselines and len(found[WORKER].targets):
-        nightly = compare_with_nightly(shop, found, settings.graph.lists, contest)
-    return Workers({name: worker_figures(lists) for name, lists in found.items()}, training, nightly)
-
-
-def _trained(shop: Shop, most: int, contest: Contest, settings: Settings, folder: Path) -> WorkerModel:
-    try:
-        return train_worker_model(shop.raw, shop.catalogue, settings, most, folder, contest.seed, contest.progress)
-    except EncoderError as error:
-        raise CannotTest(f"--train: {error}") from None
+            try:
+                model = train_worker_model(
+                    raw, shop.catalogue, settings, most, Path(folder), contest.seed, contest.progress
+                )
+                training, found[TRAINED_WORKER] = model.metrics, run(TRAINED_WORKER, model.settings)
+            except EncoderError as error:
+                left_out[TRAINED_WORKER] = f"--train: {error}"
+    return Workers(
+        figures={name: worker_figures(lists) for name, lists in found.items()},
+        training=training,
+        nightly=compare_with_nightly(shop, found, settings.graph.lists, contest) if contest.baselines else {},
+        unknown_kinds=unknown,
+        left_out=left_out,
+    )

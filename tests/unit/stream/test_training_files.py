@@ -10,7 +10,7 @@ from encoders.base import ITEM_DIMENSIONS, EncoderError
 from encoders.categories import DerivedCategories
 from encoders.hashing import HashingTextEncoder
 from stream.settings import TrackerSettings
-from stream.training_files import read_events, read_rows, texts_of, training_items
+from stream.training_files import encode_texts, read_events, read_rows, texts_of, training_items
 
 SETTINGS = TrackerSettings()
 AT = 1_700_000_000_000
@@ -86,3 +86,7 @@ def test_items_are_what_the_stream_would_have_of_them(tmp_path: Path) -> None:
     np.testing.assert_array_equal(items.text_vectors, vectors.astype("<f2").astype(np.float32))
     assert items.text_vectors.shape == (3, ITEM_DIMENSIONS)
     assert training_items(rows, vectors, None).categories.tolist() == [0, -1, -1]
+
+
+def test_no_texts_are_no_vectors() -> None:
+    assert encode_texts(HashingTextEncoder(), [], lambda: None).shape == (0, ITEM_DIMENSIONS)

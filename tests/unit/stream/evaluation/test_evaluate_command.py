@@ -3,7 +3,12 @@
 import json
 import math
 import re
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -12,6 +17,7 @@ from typer.testing import CliRunner, Result
 
 from graph.ranking.weights import CROSS_SELL_FEATURES
 from stream.commands.evaluate import evaluate
+from stream.evaluation.contest import Contest
 from stream.evaluation.ranker.ingredients import trained
 from stream.ranker_file import FORMAT, LEARNED, LearnedList, RankerFile, version_of, write_ranker
 from tests.unit.stream.evaluation.small_shops import write_shop
@@ -30,28 +36,99 @@ def call(shop: tuple[Path, Path], *arguments: str) -> Result:
     return CliRunner().invoke(app, common, env={"COLUMNS": "250", "INTERESTREAM_ENCODER__TEXT": "hashing"})
 
 
+@dataclass(frozen=True)
+class Run:
+    """What one call with ``--json`` printed, and where it wrote its lists and plots."""
+
+    found: dict[str, Any]
+    lists: Path
+    plots: Path
+
+
+OPTIONS = {
+    "leave-one-out": [],
+    "next-basket": ["--no-baselines"],
+    "session": ["--no-baselines", "--test-days", "10"],
+    "prequential": ["--no-baselines", "--worker", "200"],
+}
+FIRST_SESSION = {"next-basket": 2, "session": 100}
+
+
+@pytest.fixture(scope="module")
+def run_of(shop: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Run]:
+    """Run a protocol once for all tests of this file."""
+
+    @cache
+    def run(protocol: str) -> Run:
+        folder = tmp_path_factory.mktemp(protocol)
+        lists = folder / "lists.jsonl"
+        first = FIRST_SESSION.get(protocol)
+        files = shop if first is None else with_sessions(shop, folder, first)
+        written = ["--write-lists", str(lists), "--plots", str(folder)]
+        ended = call(files, "--protocol", protocol, *OPTIONS[protocol], *written, "--json")
+        assert ended.exit_code == 0, ended.output
+        return Run(json.loads(ended.stdout.splitlines()[-1]), lists, folder)
+
+    return run
+
+
+def with_sessions(shop: tuple[Path, Path], folder: Path, first: int) -> tuple[Path, Path]:
+    """Write the events again, the ``first`` ones of each user as one session (or basket), the others as another."""
+    events = folder / "events.csv"
+    header, *lines = shop[0].read_text().splitlines()
+    rows, so_far = [header], Counter[str]()
+    for line in lines:
+        user = line.split(",")[1]
+        rows.append(f"{line}{user}-{so_far[user] < first}")
+        so_far[user] += 1
+    events.write_text("\n".join(rows) + "\n")
+    return events, shop[1]
+
+
 def recomputed(path: Path) -> dict[str, float]:
-    """Compute HR@10 and NDCG@10 from written lists, as a stranger would."""
-    hits, gains, cases = 0, 0.0, 0
-    for line in path.read_text().splitlines():
-        row = json.loads(line)
-        ranks = [rank for rank, item in enumerate(row["ranked"][:10], 1) if item in row["target"]]
-        ideal = sum(1 / math.log2(rank + 1) for rank in range(1, min(10, len(row["target"])) + 1))
-        cases += 1
-        hits += bool(ranks)
-        gains += sum(1 / math.log2(rank + 1) for rank in ranks) / ideal
-    return {"HR@10": hits / cases, "NDCG@10": gains / cases}
+    """Compute every accuracy from written lists, as a stranger would."""
+    rows = [json.loads(line) for line in path.read_text().splitlines()]
+    found: dict[str, float] = {}
+    for k in (5, 10, 20):
+        of_cases = [of_case(row["ranked"][:k], row["target"], k) for row in rows]
+        found |= {f"{name}@{k}": sum(of[name] for of in of_cases) / len(rows) for name in of_cases[0]}
+    return found
 
 
-def test_leave_one_out_says_everything_and_its_lists_prove_it(shop: tuple[Path, Path], tmp_path: Path) -> None:
-    lists, plots = tmp_path / "lists.jsonl", tmp_path / "plots"
-    plots.mkdir()
-    ended = call(
-        shop, "--protocol", "leave-one-out", "--write-lists", str(lists), "--plots", str(plots), "--json"
-    )  # fmt: skip
-    assert ended.exit_code == 0, ended.output
-    found = json.loads(ended.stdout.splitlines()[-1])
-    figures = found["figures"]
+def of_case(ranked: list[str], target: list[str], k: int) -> dict[str, float]:
+    ranks = [rank for rank, item in enumerate(ranked, 1) if item in target]
+    ideal = sum(1 / math.log2(rank + 1) for rank in range(1, min(k, len(target)) + 1))
+    precision, recall_of_all = len(ranks) / k, len(ranks) / len(target)
+    return {
+        "HR": 1.0 if ranks else 0.0,
+        "NDCG": sum(1 / math.log2(rank + 1) for rank in ranks) / ideal,
+        "MRR": 1 / ranks[0] if ranks else 0.0,
+        "Precision": precision,
+        "Recall": len(ranks) / min(k, len(target)),
+        "RecallOfAll": recall_of_all,
+        "F1": 2 * precision * recall_of_all / (precision + recall_of_all) if ranks else 0.0,
+    }
+
+
+@pytest.mark.parametrize("protocol", OPTIONS)
+def test_written_lists_give_every_figure_again(run_of: Callable[[str], Run], protocol: str) -> None:
+    run = run_of(protocol)
+    for name, section in run.found["sections"].items():
+        path = run.lists if name == protocol else run.lists.with_name(f"lists.{name.replace(' ', '-')}.jsonl")
+        figures = section["models"]["ranker"]
+        again = recomputed(path)
+        assert len(again) == 7 * 3
+        assert again == pytest.approx({metric: figures[metric] for metric in again})
+        assert len(path.read_text().splitlines()) == section["cases"] > 10
+        if name == protocol:
+            assert figures == run.found["figures"]
+        several = [len(json.loads(line)["target"]) for line in path.read_text().splitlines()]
+        assert (max(several) > 5) == (protocol == "next-basket")  # more than the shortest list holds
+
+
+def test_leave_one_out_says_everything(run_of: Callable[[str], Run]) -> None:
+    run = run_of("leave-one-out")
+    found, figures = run.found, run.found["figures"]
     for k in (5, 10, 20):
         for name in ("HR", "NDCG", "MRR", "Precision", "Recall", "F1"):
             low, high = figures["intervals"][f"{name}@{k}"]
@@ -64,23 +141,22 @@ def test_leave_one_out_says_everything_and_its_lists_prove_it(shop: tuple[Path, 
     wanted = {"popular", "item-kNN", "transitions", "V-SKNN", "STAN", "EASE", "own most frequent", "text TF-IDF"}
     assert wanted < models.keys()
     assert figures["HR@10"] > models["popular"]["HR@10"]
-    assert recomputed(lists) == pytest.approx({name: figures[name] for name in ("HR@10", "NDCG@10")})
     section = found["sections"]["leave-one-out"]
     for metric, lead in section["lead over the best part"].items():
         best = max(figures[metric] for figures in section["parts"].values())
         assert lead["value"] == pytest.approx(figures[metric] - best)
         assert lead["low"] <= lead["value"] <= lead["high"]
-    assert len(list(plots.glob("*.png"))) == 2
-    assert all(path.read_bytes().startswith(b"\x89PNG") for path in plots.glob("*.png"))
+    assert len(list(run.plots.glob("*.png"))) == 2
+    assert all(path.read_bytes().startswith(b"\x89PNG") for path in run.plots.glob("*.png"))
+    assert found["left_out"] == {}
 
 
-def test_the_same_seed_gives_the_same_lists(shop: tuple[Path, Path], tmp_path: Path) -> None:
-    written = []
-    for name in ("first.jsonl", "second.jsonl"):
-        path = tmp_path / name
-        call(shop, "--protocol", "leave-one-out", "--no-baselines", "--write-lists", str(path))
-        written.append(path.read_bytes())
-    assert written[0] == written[1] != b""
+def test_the_same_seed_gives_the_same_lists(
+    shop: tuple[Path, Path], run_of: Callable[[str], Run], tmp_path: Path
+) -> None:
+    path = tmp_path / "again.jsonl"
+    call(shop, "--protocol", "leave-one-out", "--no-baselines", "--write-lists", str(path))
+    assert path.read_bytes() == run_of("leave-one-out").lists.read_bytes() != b""
 
 
 def test_ablation_leaves_out_one_family_at_a_time(shop: tuple[Path, Path]) -> None:
@@ -93,23 +169,17 @@ def test_ablation_leaves_out_one_family_at_a_time(shop: tuple[Path, Path]) -> No
     assert min(found) < section["models"]["blend"]["NDCG@20"]
 
 
-def test_next_basket_and_its_new_items(shop: tuple[Path, Path], tmp_path: Path) -> None:
-    lists = tmp_path / "lists.jsonl"
-    ended = call(shop, "--protocol", "next-basket", "--no-baselines", "--write-lists", str(lists), "--json")
-    assert ended.exit_code == 0, ended.output
-    sections = json.loads(ended.stdout.splitlines()[-1])["sections"]
-    assert list(sections) == ["next-basket", "new items"]
-    new = [json.loads(line) for line in (tmp_path / "lists.new-items.jsonl").read_text().splitlines()]
-    assert len(new) == sections["new items"]["cases"]
+def test_next_basket_and_its_new_items(run_of: Callable[[str], Run]) -> None:
+    run = run_of("next-basket")
+    assert list(run.found["sections"]) == ["next-basket", "new items"]
+    new = [json.loads(line) for line in run.lists.with_name("lists.new-items.jsonl").read_text().splitlines()]
     for row in new:
         assert not set(row["history"]) & set(row["target"])
         assert not set(row["history"]) & set(row["ranked"])
 
 
-def test_prequential_runs_the_worker_and_late_lists(shop: tuple[Path, Path]) -> None:
-    ended = call(shop, "--protocol", "prequential", "--no-baselines", "--worker", "200", "--json")
-    assert ended.exit_code == 0, ended.output
-    found = json.loads(ended.stdout.splitlines()[-1])
+def test_prequential_runs_the_worker_and_late_lists(run_of: Callable[[str], Run]) -> None:
+    found = run_of("prequential").found
     assert list(found["freshness"]) == ["at once", "1 minute late", "1 hour late", "1 day late"]
     assert found["freshness"]["at once"]["HR@10"] == pytest.approx(found["figures"]["HR@10"])
     assert found["worker"]["stream"]["broken rules"] == 0
@@ -142,10 +212,50 @@ def test_prequential_trains_a_user_model_for_the_worker(shop: tuple[Path, Path])
     assert "trained worker: its user model" in shown.stdout
 
 
-def test_a_user_model_needs_enough_to_learn_from(shop: tuple[Path, Path]) -> None:
-    ended = call(shop, "--protocol", "prequential", "--cases", "100", "--worker", "6", "--train")
+def test_what_a_further_test_lacks_costs_nothing_else(shop: tuple[Path, Path], tmp_path: Path) -> None:
+    """No item has a title, and all related items are of one category."""
+    items, relations = tmp_path / "items.csv", tmp_path / "relations"
+    ids = sorted({line.split(",")[2] for line in shop[0].read_text().splitlines()[1:]})
+    items.write_text("\n".join(["item_id,category_path,price", *(f"{item},Things,1" for item in ids)]) + "\n")
+    relations.mkdir()
+    for name in ("product.txt", "related_product.txt"):
+        (relations / name).write_text("\n".join(ids) + "\n")
+    for name in ("bought_together", "also_bought", "also_viewed"):
+        (relations / f"{name}_p_p.txt").write_text("1\n")
+    options = ["--protocol", "prequential", "--no-baselines", "--cases", "100", "--worker", "100", "--train"]
+    ended = call((shop[0], items), *options, "--relations", str(relations), "--json")
     assert ended.exit_code == 1
-    assert re.search(r"--train: \d+ interactions of \d+ users cannot be divided", " ".join(ended.stderr.split()))
+    found = json.loads(ended.stdout.splitlines()[-1])
+    assert found["left_out"].keys() == {"bought_together", "also_bought", "trained worker"}
+    for name, reason in found["left_out"].items():
+        assert f"left out: {name}: {reason}" in ended.stderr
+    assert list(found["sections"]) == ["prequential"]
+    assert found["worker"]["stream"]["tests"] > 0
+    assert found["trained_worker"] == found["training"] == {}
+
+
+@pytest.mark.parametrize("fault", ["missing", "empty folder", "no pairs"])
+def test_relations_are_checked_before_anything_runs(
+    shop: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: str
+) -> None:
+    monkeypatch.setattr(Contest, "run", lambda *_: pytest.fail("a test was begun"))
+    relations = tmp_path / "relations"
+    if fault != "missing":
+        relations.mkdir()
+    if fault == "no pairs":
+        for name in ("product", "related_product", "bought_together_p_p", "also_bought_p_p", "also_viewed_p_p"):
+            (relations / f"{name}.txt").touch()
+    ended = call(shop, "--protocol", "leave-one-out", "--relations", str(relations))
+    assert ended.exit_code == 2
+    assert str(relations) in ended.stderr.replace("\n", "")
+
+
+def test_lists_that_cannot_be_written_do_not_cost_the_report(small_events: Path, tmp_path: Path) -> None:
+    options = ["--events", str(small_events), "--protocol", "leave-one-out", "--json"]
+    ended = CliRunner().invoke(app, [*options, "--write-lists", str(tmp_path)])  # a folder
+    assert ended.exit_code == 2
+    assert str(tmp_path) in ended.stderr.replace("\n", "")
+    assert json.loads(ended.stdout.splitlines()[-1])["sections"]["leave-one-out"]["cases"] == 2
 
 
 @pytest.mark.parametrize("options", [["session"], ["prequential", "--worker", "0"]])
@@ -231,6 +341,7 @@ def test_tables_for_people(shop: tuple[Path, Path]) -> None:
         (["--protocol", "next-basket", "--cut", "soon"], "is no day"),
         (["--protocol", "session", "--ranker", "x.json"], "--ranker belongs"),
         (["--ranker", "nowhere.json"], "--ranker: nowhere.json: cannot be read"),
+        (["--worker", "5"], "--worker: 5 are too few to test with; give 100 or more, or 0 for none"),
         (["--plots", "nowhere"], "create it first"),
         (["--write-lists", "nowhere/lists.jsonl"], "create it first"),
     ],
@@ -258,11 +369,17 @@ def test_a_shop_with_nothing_to_learn_from_says_so(tmp_path: Path) -> None:
     assert "no earlier test" in ended.stderr
 
 
-def test_the_smallest_shop_that_can_be_learned_from_is_ranked(tmp_path: Path) -> None:
+@pytest.fixture
+def small_events(tmp_path: Path) -> Path:
+    """The smallest shop that can be learned from."""
     events = tmp_path / "events.csv"
     events.write_text(
         "user_id,item_id,type,ts_ms\n" + "".join(f"u,i{at},view,{at}\nv,i{at},view,{at}\n" for at in range(4))
     )
-    ended = CliRunner().invoke(app, ["--events", str(events), "--protocol", "leave-one-out", "--json"])
+    return events
+
+
+def test_the_smallest_shop_that_can_be_learned_from_is_ranked(small_events: Path) -> None:
+    ended = CliRunner().invoke(app, ["--events", str(small_events), "--protocol", "leave-one-out", "--json"])
     assert ended.exit_code == 0, ended.output
     assert json.loads(ended.stdout.splitlines()[-1])["sections"]["leave-one-out"]["cases"] == 2

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from encoders.base import EncoderError
 from stream.encoding import load_encoders
 from stream.evaluation.plan import Protocol, Shop, read_shop
 from stream.evaluation.reading import RawEvents
@@ -55,3 +56,9 @@ def test_a_worker_can_use_it(shop: Shop, tmp_path: Path) -> None:
     assert load_encoders(model.settings.encoder).user.name == model.name
     assert model.metrics["test_ndcg@10"] > 0
     assert SETTINGS.encoder.user_model_dir is None
+
+
+def test_a_catalogue_without_titles_is_refused(shop: Shop, tmp_path: Path) -> None:
+    blank = replace(shop, catalogue=replace(shop.catalogue, titles=("",) * len(shop.catalogue)))
+    with pytest.raises(EncoderError, match="no item with a title"):
+        model_of(shop.raw, blank, tmp_path / "model")

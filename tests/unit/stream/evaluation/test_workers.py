@@ -1,0 +1,111 @@
+"""What becomes of an evaluation whose worker, or trained worker, cannot run."""
+
+from contextlib import nullcontext
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from stream.evaluation import workers
+from stream.evaluation.contest import Contest
+from stream.evaluation.nightly import TRAINED_WORKER, WORKER
+from stream.evaluation.plan import Protocol, Shop, read_shop
+from stream.evaluation.workers import Workers, run_workers
+from stream.settings import Settings
+from tests.unit.stream.evaluation.small_shops import write_shop
+
+CONTEST = Contest(0, lambda title, total: nullcontext(lambda: None), baselines=False)
+SETTINGS = Settings.model_validate({"encoder": {"text": "hashing"}})
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Shop:
+    events, items = write_shop(tmp_path_factory.mktemp("shop"), users=25, items=30)
+    return read_shop([events], items, Protocol.PREQUENTIAL)
+
+
+def run(shop: Shop, most: int = 100, *, train: bool = False, settings: Settings = SETTINGS) -> Workers:
+    return run_workers(shop, most, train, CONTEST, settings)
+
+
+def of_kinds(shop: Shop, *kinds: str) -> Shop:
+    """Return the shop with these kinds in turn."""
+    return replace(shop, raw=replace(shop.raw, kinds=[kinds[at % len(kinds)] for at in range(len(shop.raw))]))
+
+
+def without_times(found: Workers) -> dict[str, dict[str, float]]:
+    return {
+        name: {figure: value for figure, value in of.items() if not figure.startswith("ms")}
+        for name, of in found.figures[WORKER].items()
+    }
+
+
+def test_a_log_of_nothing_that_the_worker_knows_is_not_begun(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workers, "run_worker", lambda *_: pytest.fail("begun"))
+    found = run(of_kinds(shop, "buy"))
+    assert not found.figures
+    n = len(shop.raw)
+    assert f"{n} of {n} events have kinds that the worker does not know: 'buy' {n}" in found.left_out[WORKER]
+
+
+def test_what_the_worker_does_not_know_is_neither_processed_nor_tested(shop: Shop) -> None:
+    found = run(of_kinds(shop, "view", "buy"), 50)
+    assert found.unknown_kinds == {"buy": len(shop.raw) // 2}
+    raw = replace(
+        shop.raw,
+        users=shop.raw.users[::2],
+        items=shop.raw.items[::2],
+        kinds=shop.raw.kinds[::2],
+        times=shop.raw.times[::2],
+        prices=shop.raw.prices[::2],
+        sessions=shop.raw.sessions[::2],
+        tested=shop.raw.tested[::2],
+    )
+    assert without_times(found) == without_times(run(replace(shop, raw=raw), 50))
+    assert not found.left_out
+
+
+def test_the_nightly_batches_are_told_no_more_than_the_worker(shop: Shop) -> None:
+    contest = replace(CONTEST, baselines=True)
+    found = run_workers(of_kinds(shop, "view", "buy"), 100, False, contest, SETTINGS)
+    assert 0 < found.nightly["cross-sell"].cases <= found.figures[WORKER]["stream"]["tests"]
+
+
+def test_kinds_in_capitals_are_the_same_kinds(shop: Shop) -> None:
+    capitals, small = (run(of_kinds(shop, *kinds), 50) for kinds in (("VIEW", "Purchase"), ("view", "purchase")))
+    assert without_times(capitals) == without_times(small)
+    assert not capitals.unknown_kinds
+
+
+@pytest.mark.parametrize("most", [1, 5])
+def test_a_run_without_tests_is_left_out(shop: Shop, most: int) -> None:
+    found = run(shop, most)
+    assert not found.figures
+    assert f"the last fifth of {most} interactions" in found.left_out[WORKER]
+
+
+def test_a_model_that_cannot_be_trained_costs_the_trained_worker_alone(shop: Shop) -> None:
+    """Without a title there is nothing to read of an item; with few interactions there is nothing to hold out."""
+    blank = replace(shop, catalogue=replace(shop.catalogue, titles=("",) * len(shop.catalogue)))
+    found = run(blank, train=True)
+    assert found.figures.keys() == {WORKER}
+    assert "--train: the catalogue has no item with a title" in found.left_out[TRAINED_WORKER]
+    few = run(shop, 7, train=True)
+    assert few.figures.keys() == {WORKER}
+    assert "cannot be divided" in few.left_out[TRAINED_WORKER]
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({"encoder": {"text": "transformers", "text_model_dir": "nowhere"}}, "nowhere"),
+        ({"encoder": {"text": "hashing"}, "graph": {"ranking": {"learned_file": "nowhere.json"}}}, "nowhere.json"),
+    ],
+)
+def test_settings_that_no_worker_can_run_with_are_a_reason(
+    shop: Shop, settings: dict[str, object], told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    found = run(shop, settings=Settings.model_validate(settings))
+    assert not found.figures
+    assert told in found.left_out[WORKER]
