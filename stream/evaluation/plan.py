@@ -10,12 +10,11 @@ from pathlib import Path
 import numpy as np
 
 from stream.evaluation.cases import Candidates, Split
-from stream.evaluation.interactions import Catalogue, Knowledge, Log
+from stream.evaluation.interactions import Catalogue, Log
 from stream.evaluation.protocols.last_step import last_step_splits
 from stream.evaluation.protocols.next_basket import default_cut, next_basket_splits, only_new_items
 from stream.evaluation.protocols.session import session_splits
 from stream.evaluation.reading import RawEvents, build_catalogue, read_events, read_items
-from stream.evaluation.relations import COMPLEMENTS, cross_category_split, read_relation, relation_split
 from stream.evaluation.shop import Sequence as Sequences
 from stream.evaluation.shop import build_log, sessions_of_test
 
@@ -96,16 +95,6 @@ def plan(shop: Shop, protocol: Protocol, cut: int | None, test_days: float) -> I
         new = [replace(split, cases=only_new_items(split.cases), candidates=Candidates.NEW) for split in splits]
         if len(new[0].cases):
             yield _test(NEW_ITEMS, new)
-
-
-def plan_relations(shop: Shop, folder: Path) -> Iterator[PlannedTest]:
-    """Yield a test per relation that cross-sell is judged by. Raises CannotTest, EventFileError."""
-    log = shop.log
-    knowledge = Knowledge(log, shop.catalogue, int(log.times.max()))
-    earlier = cross_category_split(log, shop.catalogue)
-    for name in COMPLEMENTS:
-        split = relation_split(knowledge, read_relation(folder, name, shop.catalogue))
-        yield _test(name, [split, earlier])
 
 
 def _asked(shop: Shop, protocol: Protocol, cut: int | None, test_days: float) -> str:

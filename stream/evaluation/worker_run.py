@@ -5,6 +5,7 @@ that moment. Then the interaction is processed, as in a running worker. Nothing 
 """
 
 import time
+from bisect import bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ from stream.encoding import load_encoders
 from stream.evaluation.interactions import Catalogue, IntArray, codes_of
 from stream.evaluation.list_rules import broken_rules
 from stream.evaluation.metrics import Outcome
+from stream.evaluation.protocols.prequential import AT_ONCE, DELAYS_MS
 from stream.evaluation.reading import RawEvents
 from stream.evaluation.worker_kinds import worker_kind
 from stream.pipeline import Pipeline
@@ -32,11 +34,15 @@ _END_MS = 1_700_000_000_000
 """Where the log's last interaction is moved to: some data sets' clocks only tell an order."""
 
 _NOW = 1e-9
+_BEFORE_THE_TESTS = -(2**62)
+"""What was processed before the tests was processed at once: the lists of then count as old enough for any delay."""
 
 
 @dataclass
 class WorkerLists:
     """lists: (B, 10) codes by list, -1 pads; targets: (B,) what was taken next. ms: from interaction to lists.
+
+    late: by delay, the lists that had been published so long before; -1 where there was none yet.
 
     places: (B,) of the tests in the raw events, of which the worker processed those from ``processed_from`` on; the
     tests begin at ``tested_from``. categories: (n,) a code for each item's category in the worker, -1 for none.
@@ -48,6 +54,7 @@ class WorkerLists:
     processed_from: int
     tested_from: int
     categories: IntArray
+    late: dict[str, dict[str, IntArray]] = field(default_factory=dict)
     milliseconds: list[float] = field(default_factory=list)
     broken: Counter[str] = field(default_factory=Counter)
 
@@ -117,21 +124,23 @@ async def _run(
     for place in places[: tested_from - places.start]:
         if raw.kinds[place] == "purchase":
             bought[raw.users[place]][raw.items[place]] = int(raw.times[place]) + shift
-    rows: dict[str, list[list[int]]] = {name: [] for name in LISTS}
+    rows: dict[str, dict[str, list[list[int]]]] = {delay: {name: [] for name in LISTS} for delay in DELAYS_MS}
     targets: list[int] = []
     tested: list[int] = []
     milliseconds: list[float] = []
     broken: Counter[str] = Counter()
-    reader.read()
+    reader.read(_BEFORE_THE_TESTS)
     for place in range(tested_from, places.stop):
         step()
         user, item, at = raw.users[place], raw.items[place], int(raw.times[place]) + shift
-        published = reader.latest.get(user)
-        if published is not None:
+        if reader.in_force(user, at) is not None:
             tested.append(place)
             targets.append(catalogue.codes[item])
-            for name in LISTS:
-                rows[name].append(_codes((entry.item_id for entry in getattr(published, name)), catalogue))
+            for delay, late in DELAYS_MS.items():
+                published = reader.in_force(user, at - late)
+                for name in LISTS:
+                    listed = getattr(published, name) if published else ()
+                    rows[delay][name].append(_codes((entry.item_id for entry in listed), catalogue))
         clock.now = at
         pipeline.log.append(topics.interactions, None, event_message(raw, place, shift))
         begun = time.perf_counter()
@@ -139,17 +148,22 @@ async def _run(
         milliseconds.append(1000 * (time.perf_counter() - begun))
         if raw.kinds[place] == "purchase":
             bought[user][item] = at
-        for fresh in reader.read():
+        for fresh in reader.read(at):
             of = pipeline.knowledge.items.category_of
             broken.update(broken_rules(fresh, of, bought[fresh.user_id], rules, at))
     category_of = pipeline.knowledge.items.category_of
+    lists = {
+        delay: {name: np.array(part, np.int64).reshape(-1, LENGTH) for name, part in parts.items()}
+        for delay, parts in rows.items()
+    }
     return WorkerLists(
-        lists={name: np.array(part, np.int64).reshape(-1, LENGTH) for name, part in rows.items()},
+        lists=lists.pop(AT_ONCE),
         targets=np.array(targets, np.int64),
         places=np.array(tested, np.int64),
         processed_from=places.start,
         tested_from=tested_from,
         categories=codes_of([category_of(item_id) or "" for item_id in catalogue.item_ids]),
+        late=lists,
         milliseconds=milliseconds,
         broken=broken,
     )
@@ -159,19 +173,26 @@ class _Published:
     def __init__(self, pipeline: Pipeline, topic: str) -> None:
         self._records = pipeline.log.topics[topic]
         self._read = [0] * len(self._records)
-        self.latest: dict[str, Recommendation] = {}
+        self._times: defaultdict[str, list[int]] = defaultdict(list)
+        self._lists: defaultdict[str, list[Recommendation]] = defaultdict(list)
 
-    def read(self) -> list[Recommendation]:
-        """Return what was published since the last call, and keep each user's latest."""
+    def read(self, at: int) -> list[Recommendation]:
+        """Return what was published since the last call, at the time ``at`` (ms), and keep it."""
         fresh = []
         for partition, records in enumerate(self._records):
             for record in records[self._read[partition] :]:
                 if record.value:
                     published = decode(record.value)
-                    self.latest[published.user_id] = published
+                    self._times[published.user_id].append(at)
+                    self._lists[published.user_id].append(published)
                     fresh.append(published)
             self._read[partition] = len(records)
         return fresh
+
+    def in_force(self, user: str, at: int) -> Recommendation | None:
+        """Return the last of the user's lists that were published by then."""
+        known = bisect_right(self._times[user], at)
+        return self._lists[user][known - 1] if known else None
 
 
 def event_message(raw: RawEvents, place: int, shift: int) -> bytes:
@@ -202,18 +223,19 @@ def catalogue_messages(catalogue: Catalogue) -> Iterable[tuple[bytes, bytes]]:
 
 
 def worker_figures(found: WorkerLists) -> dict[str, dict[str, float]]:
-    """Return, per list, accuracy and how many items are listed; under ``stream``, tests, broken rules and times.
+    """Return, per list and delay, accuracy and how many items are listed; nothing where there is no test.
 
-    Nothing where there is no test.
+    Under ``stream``: tests, broken rules and times.
     """
     figures: dict[str, dict[str, float]] = {}
     if not len(found.targets):
         return figures
     offsets = np.arange(len(found.targets) + 1)
-    for name, lists in found.lists.items():
+    every = {"": found.lists} | {f" {delay}": lists for delay, lists in found.late.items()}
+    for name, delay, lists in ((name, delay, parts[name]) for name in LISTS for delay, parts in every.items()):
         measured = Outcome.of(lists, found.targets, offsets).measure(CUTOFFS)
         shown = {key: float(value.mean()) for key, value in measured.items() if key.split("@")[0] in SHOWN_METRICS}
-        figures[name.replace("_", "-")] = shown | {"items listed": len(np.unique(lists[lists >= 0]))}
+        figures[name.replace("_", "-") + delay] = shown | {"items listed": len(np.unique(lists[lists >= 0]))}
     figures["stream"] = {
         "tests": len(found.targets),
         "broken rules": sum(found.broken.values()),

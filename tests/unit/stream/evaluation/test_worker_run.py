@@ -9,6 +9,7 @@ import pytest
 from stream.bundles import FORMAT, Bundle, DeltaMessage, encode
 from stream.encoding import load_encoders
 from stream.evaluation.plan import Protocol, Shop, read_shop
+from stream.evaluation.protocols.prequential import DELAYS_MS
 from stream.evaluation.worker_run import LISTS, catalogue_messages, event_message, run_worker, worker_figures
 from stream.evaluation.worker_run import worker_settings as settings_of
 from stream.pipeline import Pipeline
@@ -51,6 +52,27 @@ async def test_lists_are_tested_before_the_interaction_is_learned(shop: Shop, se
     assert figures["stream"]["tests"] == len(known)
     hits = (found.lists["cross_sell"] == found.targets[:, None]).any(axis=1)
     assert figures["cross-sell"]["HR@10"] == pytest.approx(hits.mean())
+
+
+async def test_late_lists_are_those_of_so_long_before(shop: Shop, settings: Settings) -> None:
+    found = await run_worker(shop.raw, shop.catalogue, settings, 10_000, lambda: None)
+    last: dict[str, int] = {}
+    untouched = renewed = 0
+    cases = {place: case for case, place in enumerate(found.places.tolist())}
+    for place, (user, at) in enumerate(zip(shop.raw.users, shop.raw.times.tolist(), strict=True)):
+        case = cases.get(place)
+        for delay, lists in found.late.items() if case is not None else ():
+            same = (lists["cross_sell"][case] == found.lists["cross_sell"][case]).all()
+            if last[user] <= at - DELAYS_MS[delay]:
+                assert same  # the user did nothing since: the list is the one of now
+                untouched += 1
+            renewed += not same
+        last[user] = at
+    assert untouched > 10
+    assert renewed > 10
+    figures = worker_figures(found)
+    hits = (found.late["1 day late"]["cross_sell"] == found.targets[:, None]).any(axis=1)
+    assert figures["cross-sell 1 day late"]["HR@10"] == pytest.approx(hits.mean())
 
 
 async def test_the_same_events_give_the_same_lists_again(shop: Shop, settings: Settings) -> None:
