@@ -118,6 +118,9 @@ class LedgeredAgent(ABC):
         self.publisher = publisher
         self.settings = settings
         self.metrics = metrics
+        metrics.transactions.labels(
+            self.role, "failed"
+        )  # at 0 from the start, so that the first failure is an increase
         self.clock = clock
         self.ledgers: dict[int, LedgerEntry] = {}
         self.sources: dict[int, dict[str, int]] = {}

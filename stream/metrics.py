@@ -91,6 +91,9 @@ class Metrics:
         self.ranker = Info("interest_ranker", "The version of the weights in use.", registry=registry)
         self.ranker_changes = counter("ranker_changes_total", "New learned weights by what became of them.", "outcome")
         self.model_changes = counter("model_changes_total", "New user models by what became of them.", "outcome")
+        for changes in (self.ranker_changes, self.model_changes):
+            for outcome in ("swapped", "refused"):
+                changes.labels(outcome)  # Prometheus sees an increase only from a value it had read before
 
     def tell_model(self, text: str, user: str, device: str) -> None:
         """Say which encoders are in use."""

@@ -67,6 +67,11 @@ async def applied(agent: Reader) -> int:
     return (await agent.store.read_ledgers([LEDGER]))[LEDGER].applied
 
 
+async def test_failures_begin_at_zero_so_that_the_first_is_an_increase(agent: Reader) -> None:
+    failed = {"role": "reader", "outcome": "failed"}
+    assert agent.metrics.registry.get_sample_value("interest_graph_transactions_total", failed) == 0.0
+
+
 async def test_a_batch_in_hand_is_applied_from_where_the_ledger_is(agent: Reader) -> None:
     await agent.apply(records(0, 5))
     await agent.apply(records(3, 8))

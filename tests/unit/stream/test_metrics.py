@@ -1,6 +1,7 @@
 import re
 from pathlib import Path
 
+import pytest
 from prometheus_client.exposition import generate_latest
 
 from stream.metrics import Metrics
@@ -65,6 +66,13 @@ def test_the_promise_is_measured_around_one_second() -> None:
     text = generate_latest(metrics.registry).decode()
     assert 'interest_event_to_publish_seconds_bucket{le="1.0"} 1.0' in text
     assert 'interest_event_to_publish_seconds_bucket{le="0.75"} 0.0' in text
+
+
+@pytest.mark.parametrize("changes", ["model_changes", "ranker_changes"])
+@pytest.mark.parametrize("outcome", ["swapped", "refused"])
+def test_changes_begin_at_zero_so_that_the_first_is_an_increase(changes: str, outcome: str) -> None:
+    value = Metrics().registry.get_sample_value(f"interest_{changes}_total", {"outcome": outcome})
+    assert value == 0.0
 
 
 def test_the_operators_guide_knows_every_metric() -> None:
