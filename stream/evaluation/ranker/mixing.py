@@ -21,7 +21,10 @@ def mixed(odds: FloatArray, blend: FloatArray, share: float) -> FloatArray:
 def choose_share(
     odds: FloatArray, blend: FloatArray, rows: IntArray, hits: BoolArray, n_targets: IntArray, clusters: IntArray
 ) -> float:
-    """Return the share of the blend with the best mean NDCG, 0 unless it leads 0 by more than two standard errors.
+    """Return the least share of the blend within a standard error of the best mean NDCG.
+
+    0 unless the best leads 0 by more than two. The least, for trees that lack the nearest test are a little worse than
+    those of all tests.
 
     rows: (m,) the case of each candidate; n_targets, clusters: (B,) of the cases, as in
     :class:`stream.evaluation.cases.Cases`; cases of one cluster count together for the error.
@@ -30,8 +33,10 @@ def choose_share(
     best = max(SHARES, key=lambda share: (found[share].mean(), -share))
     lead = found[best] - found[0.0]
     of_clusters = np.bincount(np.unique(clusters, return_inverse=True)[1], weights=lead - lead.mean())
-    error = np.sqrt((of_clusters**2).sum()) / len(lead)
-    return best if lead.mean() > 2.0 * error else 0.0
+    error = float(np.sqrt((of_clusters**2).sum())) / len(lead)
+    if lead.mean() <= 2.0 * error:
+        return 0.0
+    return min(share for share in SHARES if found[share].mean() >= found[best].mean() - error)
 
 
 def _gains(scores: FloatArray, rows: IntArray, hits: BoolArray, n_targets: IntArray) -> DoubleArray:
