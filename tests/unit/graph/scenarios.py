@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from graph.advance import advance
 from graph.interest import interests
 from graph.model import Interaction, Interest, Kind
-from graph.settings import AssociationSettings, GraphSettings
+from graph.settings import AssociationSettings, GraphSettings, InterestSettings
 from graph.state import UserState
 from graph.transitions import Delta, Pair
 from tests.unit.graph.recompute import ASSOCIATION_HALF_LIFE_MS, DAY_MS, INTEREST_HALF_LIFE_MS
@@ -24,6 +24,12 @@ ITEMS = ["mug", "plate", "lamp", "candle", "rug", "vase"]
 CATEGORIES = ["Kitchen > Mugs", "Kitchen > Plates", "Home > Light", "Home"]
 DEFAULTS = GraphSettings(association=AssociationSettings(purchase_window_seconds=30 * 86_400.0))
 """With a window for purchases that lives of two months go beyond."""
+
+
+def with_interest(interest: InterestSettings) -> GraphSettings:
+    """Return DEFAULTS, whose window the expectations know, with other settings of interest."""
+    return DEFAULTS.model_copy(update={"interest": interest})
+
 
 # Few distinct moments, so that ties, windows and reversals before their addition are common.
 moments = st.one_of(

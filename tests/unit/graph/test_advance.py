@@ -5,11 +5,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from graph.model import Family, Interaction, Kind, Level
-from graph.settings import GraphSettings, InterestSettings
+from graph.settings import InterestSettings
 from graph.state import encode_state
 from graph.transitions import Pair, pairs_of, transition_atoms
 from tests.unit.graph.recompute import DAY_MS, expected_associations, left_standing
-from tests.unit.graph.scenarios import DEFAULTS, END, START, Run, catalogues, deliveries, interaction, lives
+from tests.unit.graph.scenarios import (
+    DEFAULTS,
+    END,
+    START,
+    Run,
+    catalogues,
+    deliveries,
+    interaction,
+    lives,
+    with_interest,
+)
 
 MUG_TO_LAMP = Level.ITEM, Family.BOUGHT_NEXT, "mug", "lamp"
 
@@ -87,7 +97,7 @@ def test_duplicates_change_neither_the_state_nor_the_associations() -> None:
 
 
 def test_what_falls_out_of_the_history_keeps_its_weight_and_loses_the_user() -> None:
-    run = Run(GraphSettings(interest=InterestSettings.model_validate({"max_history": 2})))
+    run = Run(with_interest(InterestSettings.model_validate({"max_history": 2})))
     for i, item in enumerate(["mug", "lamp", "rug"]):
         run.step([interaction(f"p{i}", Kind.PURCHASE, item, START + i)], {})
     total = run.totals()[MUG_TO_LAMP]
@@ -96,7 +106,7 @@ def test_what_falls_out_of_the_history_keeps_its_weight_and_loses_the_user() -> 
 
 
 def test_an_item_that_is_folded_away_keeps_its_place_in_the_associations() -> None:
-    run = Run(GraphSettings(interest=InterestSettings.model_validate({"max_items": 1})))
+    run = Run(with_interest(InterestSettings.model_validate({"max_items": 1})))
     for i in range(7):
         run.step([interaction(f"e{i}", Kind.VIEW, f"item-{i}", START + i, f"category-{i}")], {})
     assert "item-0" not in run.state.items
@@ -119,7 +129,7 @@ small = st.fixed_dictionaries(
 def test_users_and_counts_never_disagree_with_the_memory_whatever_the_bounds(
     data: st.DataObject, life: list[Interaction], catalogue: dict[str, str], bounds: dict[str, int]
 ) -> None:
-    run = Run(GraphSettings(interest=InterestSettings.model_validate(bounds)))
+    run = Run(with_interest(InterestSettings.model_validate(bounds)))
     run.steps(data.draw(deliveries(life)), catalogue).step([], {})
     atoms = transition_atoms(run.state.history, DEFAULTS.association)
     held: defaultdict[Pair, int] = defaultdict(int)

@@ -18,6 +18,7 @@ from tests.unit.graph.scenarios import (
     interaction,
     lives,
     weight_at_end,
+    with_interest,
 )
 
 WEEK_SECONDS = 7 * 86_400.0
@@ -172,13 +173,13 @@ def test_folding_changes_no_sum_while_categories_stay_and_nothing_is_taken_back(
 ) -> None:
     taken_back = (Kind.REFUND, Kind.REMOVE_FROM_CART)
     life = [i for i in life if i.kind not in taken_back]
-    run = Run(GraphSettings(interest=folding)).steps(data.draw(deliveries(life)), catalogue)
+    run = Run(with_interest(folding)).steps(data.draw(deliveries(life)), catalogue)
     assert_same(run.interests(catalogue), expected_interests(life, catalogue))
     assert len(run.state.items) <= 2
 
 
 def test_beyond_the_bound_the_item_touched_longest_ago_is_folded_and_stays_in_its_category() -> None:
-    run = Run(GraphSettings(interest=folding))
+    run = Run(with_interest(folding))
     before = {"mug": "Old", "lamp": "Old", "rug": "Old"}
     after = dict.fromkeys(before, "New")
     for i, item in enumerate(before):
@@ -190,7 +191,7 @@ def test_beyond_the_bound_the_item_touched_longest_ago_is_folded_and_stays_in_it
 
 
 def test_items_that_wait_for_the_catalogue_are_kept_five_times_longer() -> None:
-    run = Run(GraphSettings(interest=folding))
+    run = Run(with_interest(folding))
     for i in range(11):
         run.step([interaction(f"e{i:02}", Kind.VIEW, f"item-{i:02}", START + i, "Said")], {})
     assert sorted(run.state.items) == [f"item-{i:02}" for i in range(1, 11)]
@@ -199,7 +200,7 @@ def test_items_that_wait_for_the_catalogue_are_kept_five_times_longer() -> None:
 
 def test_beyond_the_bound_the_weakest_folded_category_is_dropped() -> None:
     limits = InterestSettings.model_validate({"max_items": 1, "max_categories": 2})
-    run = Run(GraphSettings(interest=limits))
+    run = Run(with_interest(limits))
     catalogue = {f"item-{i}": f"category-{i}" for i in range(4)}
     kinds = [Kind.VIEW, Kind.VIEW, Kind.VIEW, Kind.VIEW]
     for i, at in enumerate([5, 0, 9, 10]):
