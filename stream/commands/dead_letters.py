@@ -4,12 +4,12 @@ from typing import Annotated
 
 import typer
 
-from stream.commands.console import ExitCode, fail, print_json, progress_bar, read_settings
+from stream.commands.broker import broker_needed, read_secure_settings
+from stream.commands.console import print_json, progress_bar
 from stream.deadletter_reader import read_to_current_end
 from stream.deadletter_summary import ShownLetter, Summary, summarise
 from stream.logs import printable
-from stream.sender import ServerAway, TopicMissing, check_topics, make_producer
-from stream.settings import SettingsError, check_security
+from stream.sender import check_topics, make_producer
 from stream.trackers import Reason, Stage
 
 
@@ -33,20 +33,13 @@ def dead_letters(
 
     Example: interestream dead-letters --reason missing_field --limit 3
     """
-    settings = read_settings()
+    settings = read_secure_settings()
     topic = settings.topics.dead_letters
-    try:
-        check_security(settings)
+    with broker_needed():
         check_topics(make_producer(settings), [topic], settings.kafka.bootstrap_servers)
         with progress_bar("dead letters", None) as step:
             records = read_to_current_end(settings, topic)
             summary = summarise(records, topic, stage, reason, limit, values=values, step=step)
-    except SettingsError as error:
-        fail(str(error), ExitCode.USAGE)
-    except ServerAway as error:
-        fail(f"{error}; start it, or set INTERESTREAM_KAFKA__BOOTSTRAP_SERVERS", ExitCode.AWAY)
-    except TopicMissing as error:
-        fail(f"{error}; create it with `interestream topics apply`", ExitCode.FAILED)
     if as_json:
         print_json(summary)
     else:

@@ -13,7 +13,8 @@ import typer
 from confluent_kafka import Message
 
 from stream.catalogue import decode_row
-from stream.commands.console import ExitCode, fail, print_json, progress_bar, read_settings
+from stream.commands.broker import broker_needed, read_secure_settings
+from stream.commands.console import ExitCode, fail, print_json, progress_bar
 from stream.deadletter import NotADeadLetter, is_complete, original_headers, parse_dead_letter
 from stream.deadletter_reader import read_to_current_end
 from stream.event_files import (
@@ -24,8 +25,8 @@ from stream.event_files import (
     read_numbered_messages,
 )
 from stream.mistaken_files import refuse_events, refuse_rows
-from stream.sender import Figures, Sending, ServerAway, TopicMissing, check_topics, make_producer, send_all
-from stream.settings import Settings, SettingsError, check_security
+from stream.sender import Figures, Sending, check_topics, make_producer, send_all
+from stream.settings import Settings
 from stream.trackers import Reason, Rejected, Stage, decode
 
 _DAY_MS = 86_400_000
@@ -118,11 +119,7 @@ def replay(
 
     Example: interestream replay events.csv.gz --rate 500/s
     """
-    settings = read_settings()
-    try:
-        check_security(settings)
-    except SettingsError as error:
-        fail(str(error), ExitCode.USAGE)
+    settings = read_secure_settings()
     selecting = [name for name, given in (("--stage", stage), ("--reason", reason), ("--mended", mended)) if given]
     if selecting and not from_dlq:
         fail(f"{' and '.join(selecting)} need{'' if selecting[1:] else 's'} --from-dlq", ExitCode.USAGE)
@@ -130,26 +127,23 @@ def replay(
         fail("name a file, or --from-dlq, and not both", ExitCode.USAGE)
     topics, skipped = settings.topics, Skipped()
     try:
-        producer = make_producer(settings)
-        if file is None:
-            source, total = topics.dead_letters, limit
-            check_topics(producer, [topics.dead_letters, topics.interactions, topics.catalogue], _servers(settings))
-            records = read_to_current_end(settings, topics.dead_letters)
-            refused = _refused_today(settings) if mended else _never
-            messages = letters_to_send(records, settings, stage, reason, refused, skipped)
-        else:
-            source, total = str(file), min(count_hint(file), limit or count_hint(file))
-            topic = topics.catalogue if catalogue else topics.interactions
-            check_topics(producer, [topic], _servers(settings))
-            messages = (Sending(topic, key, value) for _, key, value in _read(file, catalogue, shift_days))
-        with progress_bar(f"replaying {source}", total) as step:
-            figures = send_all(producer, islice(messages, limit), rate, step)
+        with broker_needed():
+            producer = make_producer(settings)
+            if file is None:
+                source, total = topics.dead_letters, limit
+                check_topics(producer, [topics.dead_letters, topics.interactions, topics.catalogue], _servers(settings))
+                records = read_to_current_end(settings, topics.dead_letters)
+                refused = _refused_today(settings) if mended else _never
+                messages = letters_to_send(records, settings, stage, reason, refused, skipped)
+            else:
+                source, total = str(file), min(count_hint(file), limit or count_hint(file))
+                topic = topics.catalogue if catalogue else topics.interactions
+                check_topics(producer, [topic], _servers(settings))
+                messages = (Sending(topic, key, value) for _, key, value in _read(file, catalogue, shift_days))
+            with progress_bar(f"replaying {source}", total) as step:
+                figures = send_all(producer, islice(messages, limit), rate, step)
     except EventFileError as error:
         fail(str(error), ExitCode.USAGE)
-    except TopicMissing as error:
-        fail(f"{error}; create it with `interestream topics apply`", ExitCode.FAILED)
-    except ServerAway as error:
-        fail(f"{error}; start it, or set INTERESTREAM_KAFKA__BOOTSTRAP_SERVERS", ExitCode.AWAY)
     _tell(source, figures, skipped, as_json)
     if figures.interrupted:
         of = f" of about {total:,}" if file is not None else ""

@@ -8,11 +8,11 @@ from rich.console import Console
 from rich.table import Table
 
 from stream.checking.kafka_topics import KafkaTopics
-from stream.commands.console import ExitCode, fail, print_json, progress_bar, read_settings
+from stream.commands.broker import broker_needed, read_secure_settings
+from stream.commands.console import print_json, progress_bar
 from stream.feedback import Outcome
 from stream.list_report import ListReport, make_report
-from stream.sender import ServerAway, TopicMissing
-from stream.settings import Settings, SettingsError, check_security
+from stream.settings import Settings
 
 
 def report(
@@ -29,16 +29,9 @@ def report(
 
     Example: interestream report --json
     """
-    settings = read_settings()
-    try:
-        check_security(settings)
+    settings = read_secure_settings()
+    with broker_needed():
         found = _report(settings)
-    except SettingsError as error:
-        fail(str(error), ExitCode.USAGE)
-    except ServerAway as error:
-        fail(f"{error}; start it, or set INTERESTREAM_KAFKA__BOOTSTRAP_SERVERS", ExitCode.AWAY)
-    except TopicMissing as error:
-        fail(f"{error}; create it with `interestream topics apply`", ExitCode.FAILED)
     if as_json:
         print_json(found)
     else:

@@ -7,9 +7,9 @@ from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
 from graph.store import GraphStore, Refused, StoreError, Unavailable
-from stream import preflight, sender
-from stream.commands.console import ExitCode, fail, read_settings
-from stream.settings import Settings, SettingsError, StoreName, check_security
+from stream.commands.broker import broker_needed, read_secure_settings
+from stream.commands.console import ExitCode, fail
+from stream.settings import Settings, StoreName
 from stream.stores import open_store
 
 T = TypeVar("T")
@@ -19,11 +19,7 @@ _PATIENCE_SECONDS = 5.0
 
 def read_server_settings() -> Settings:
     """Load the settings of a command that reads the graph, or end with what is wrong with them."""
-    settings = read_settings()
-    try:
-        check_security(settings)
-    except SettingsError as error:
-        fail(str(error), ExitCode.USAGE)
+    settings = read_secure_settings()
     if settings.store is StoreName.MEMORY:
         fail("store is memory: that graph lives in its worker alone; set INTERESTREAM_STORE=neo4j", ExitCode.USAGE)
     return settings
@@ -44,14 +40,11 @@ async def connected_store(settings: Settings) -> AsyncIterator[GraphStore]:
 def run_with_servers(work: Coroutine[Any, Any, T]) -> T:
     """Run a command's work to its end; when a server is away or refuses, say which one, and end."""
     try:
-        return asyncio.run(work)
+        with broker_needed():
+            return asyncio.run(work)
     except Unavailable as error:
         reason = " ".join(str(error).split())
         fail(f"the graph is away: {reason}; start it, or set INTERESTREAM_NEO4J__URI", ExitCode.AWAY)
-    except (sender.ServerAway, preflight.ServerAway) as error:
-        fail(f"{error}; start it, or set INTERESTREAM_KAFKA__BOOTSTRAP_SERVERS", ExitCode.AWAY)
-    except sender.TopicMissing as error:
-        fail(f"{error}; create it with `interestream topics apply`", ExitCode.FAILED)
     except Refused as error:
         fail(str(error), ExitCode.USAGE)
     except StoreError as error:

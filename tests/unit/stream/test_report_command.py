@@ -31,7 +31,7 @@ def settings() -> Iterator[Settings]:
 
 
 def test_a_report_of_events_without_lists(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(report_command, "read_settings", lambda: settings)
+    monkeypatch.setattr(report_command, "read_secure_settings", lambda: settings)
     event = {"event_id": "e", "kind": "click", "user_id": "u", "item_id": "i", "occurred_at": 1_759_000_000_000}
     producer = make_producer(settings)
     for value in (b"no event", json.dumps({**event, "recommendation_id": "r", "list_id": "up_sell"}).encode()):
