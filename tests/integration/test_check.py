@@ -127,9 +127,11 @@ def run(driver: Driver, query: Any, **parameters: Any) -> list[Any]:
 
 
 def weight(driver: Driver) -> tuple[str, Mend]:
+    """Alter the first user's edge: the last one is the user that ``missing`` hides."""
     ((user, category, before),) = run(
         driver,
-        "MATCH (u:User)-[i:INTERESTED_IN]->(c:Category) WITH u, i, c LIMIT 1 WITH u, i, c, i.weight AS before "
+        "MATCH (u:User)-[i:INTERESTED_IN]->(c:Category) WITH u, i, c ORDER BY u.userId, c.path LIMIT 1 "
+        "WITH u, i, c, i.weight AS before "
         "SET i.weight = before * 1.0000001 RETURN u.userId, c.path, before",
     )
     query = "MATCH (:User {userId: $u})-[i:INTERESTED_IN]->(:Category {path: $c}) SET i.weight = $before"
