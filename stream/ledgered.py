@@ -118,9 +118,8 @@ class LedgeredAgent(ABC):
         self.publisher = publisher
         self.settings = settings
         self.metrics = metrics
-        metrics.transactions.labels(
-            self.role, "failed"
-        )  # at 0 from the start, so that the first failure is an increase
+        # At 0 from the start, so that the first failure is an increase.
+        metrics.transactions.labels(self.role, "failed")
         self.clock = clock
         self.ledgers: dict[int, LedgerEntry] = {}
         self.sources: dict[int, dict[str, int]] = {}

@@ -7,8 +7,8 @@ import msgspec
 from graph.model import Level, SuccessorRecord
 from graph.ranking.associations import AssociationIndex
 from graph.ranking.exposure import Exposure, head_items, measure_exposure
+from graph.ranking.item_weights import ItemWeights
 from graph.ranking.items import ItemIndex
-from graph.ranking.popular import item_weights
 from stream.bundles import decode_item
 from stream.checking.topics import Record, Topics
 from stream.feedback import CROSS_SELL, UP_SELL, Feedback, FeedbackReport
@@ -73,7 +73,7 @@ def _exposure(
         else:
             level, _, source = (record.key or b"").decode().partition("|")
             associations.remove(Level(level), source)
-    head = head_items(items, item_weights(items, associations), settings.graph.lists.head_share)
+    head = head_items(items, ItemWeights(items, associations).current(), settings.graph.lists.head_share)
     records = [latest[user_id] for user_id in sorted(latest)]
     return {
         CROSS_SELL: measure_exposure([[i.item_id for i in r.cross_sell] for r in records], items, head, _BRANDS),

@@ -10,6 +10,7 @@ import msgspec
 import numpy as np
 from msgspec import Meta
 
+from graph.ranking.item_weights import ItemWeights
 from graph.ranking.popular import WHOLE_SHOP, PopularShelf, name_shelf, popular_shelves
 from graph.settings import ListSettings
 from stream.knowledge import Knowledge
@@ -65,6 +66,7 @@ class PopularLists:
 
     def __init__(self, knowledge: Knowledge, settings: ListSettings, topic: str) -> None:
         self._knowledge = knowledge
+        self._weights = ItemWeights(knowledge.items, knowledge.associations)
         self._settings = settings
         self._topic = topic
         self.clear()
@@ -81,7 +83,8 @@ class PopularLists:
         if made_of == self._made_of:
             return []
         self._made_of = made_of
-        found = dict(popular_shelves(items, associations, self._settings.size, self._settings.max_per_category))
+        weights = self._weights.current()
+        found = dict(popular_shelves(items, weights, self._settings.size, self._settings.max_per_category))
         for context in self._published.keys() - found.keys():
             found[context] = _EMPTY
         fresh = [context for context in found if _is_news(self._published.get(context), found[context])]

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from graph.model import Level, category_ancestors
+from graph.model import category_ancestors
 from graph.ranking.associations import AssociationIndex
 from graph.ranking.codes import Codes, IntArray
+from graph.ranking.item_weights import ItemWeights
 from graph.ranking.items import ItemIndex
-from graph.ranking.levels import marginal_weights
 from graph.ranking.ragged import FloatArray, group_starts, place_in_group
 from graph.ranking.shelves import fill_shelves
 
@@ -36,18 +36,9 @@ WHOLE_SHOP = None
 """The context of whoever stands in no category."""
 
 
-def item_weights(items: ItemIndex, associations: AssociationIndex) -> FloatArray:
-    """Return (n,) the decayed weights of the transitions that leave and reach each item, of all users."""
-    level = associations.level(Level.ITEM)
-    weights = np.zeros(len(items))
-    rows = items.ids.get_all(level.nodes[code] for code in range(len(level.nodes)))
-    weights[rows[rows >= 0]] = marginal_weights(level)[rows >= 0]
-    return weights
-
-
 def popularities(items: ItemIndex, associations: AssociationIndex) -> Mapping[str, float]:
     """Return the popularity of every listed item, as in :class:`PopularItem`."""
-    shelves = fill_shelves(items, item_weights(items, associations), 1, 1, 1)
+    shelves = fill_shelves(items, ItemWeights(items, associations).current(), 1, 1, 1)
     rows = np.concatenate([shelves.everything, shelves.uncategorised])
     return dict(zip(items.ids.names(rows.tolist()), shelves.popularity[rows].tolist(), strict=True))
 
@@ -56,20 +47,19 @@ def popular_lists(
     items: ItemIndex, associations: AssociationIndex, size: int, per_category: int
 ) -> Mapping[str | None, tuple[PopularItem, ...]]:
     """Return what :func:`popular_shelves` finds, with the names of items and categories."""
-    shelves = popular_shelves(items, associations, size, per_category)
+    shelves = popular_shelves(items, ItemWeights(items, associations).current(), size, per_category)
     return {context: name_shelf(items, shelf) for context, shelf in shelves.items()}
 
 
 def popular_shelves(
-    items: ItemIndex, associations: AssociationIndex, size: int, per_category: int
+    items: ItemIndex, weights: FloatArray, size: int, per_category: int
 ) -> Mapping[str | None, PopularShelf]:
-    """Return context -> its most popular listed items, best first, equals by item id.
+    """Return context -> its most popular listed items, best first, equals by item id; weights: of :class:`ItemWeights`.
 
     Contexts are the whole shop (``WHOLE_SHOP``), of whose items no more than ``per_category`` stand in one category
     while others are left, and every category with those below it. What has no category is in the whole shop alone,
     and only when nothing else is.
     """
-    weights = item_weights(items, associations)
     shelves = fill_shelves(items, weights, size, per_category, size)
     shortlist = shelves.shortlist if len(shelves.shortlist) else shelves.uncategorised[:size]
     found: dict[str | None, PopularShelf] = {WHOLE_SHOP: _shelf(items, shelves.popularity, shortlist)}

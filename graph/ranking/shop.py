@@ -11,8 +11,9 @@ from graph.ranking.associations import AssociationIndex
 from graph.ranking.category_associations import CategoryAssociations
 from graph.ranking.codes import Alignment, IntArray
 from graph.ranking.exposure import head_items
+from graph.ranking.item_weights import ItemWeights
 from graph.ranking.items import ItemIndex
-from graph.ranking.levels import AssociationLevel, marginal_weights
+from graph.ranking.levels import AssociationLevel
 from graph.ranking.newcomers import newcomer_rows
 from graph.ranking.ragged import BoolArray, FloatArray, sort_order
 from graph.ranking.settings import RankingSettings
@@ -91,7 +92,7 @@ class ShopView:
         self._associations = associations
         self._settings = settings
         self._ranking = ranking
-        self._rows_of_nodes = Alignment(associations.level(Level.ITEM).nodes, items.ids)
+        self._weights = ItemWeights(items, associations)
         self._catalogue_categories = Alignment(associations.categories, items.categories)
         self._kept_shelves = _Kept(self._shelves)
         self._kept_head = _Kept(self._head)
@@ -117,29 +118,23 @@ class ShopView:
             item_steps=self._kept_item_steps.at(catalogue, of_items),
         )
 
-    def _weights(self) -> FloatArray:
-        weights = np.zeros(len(self._items))
-        rows = self._rows_of_nodes.codes()
-        weights[rows[rows >= 0]] = marginal_weights(self._associations.level(Level.ITEM))[rows >= 0]
-        return weights
-
     def _head(self) -> BoolArray:
         if self._settings.max_head_items is None:
             return np.zeros(len(self._items), dtype=np.bool_)
-        return head_items(self._items, self._weights(), self._settings.head_share)
+        return head_items(self._items, self._weights.current(), self._settings.head_share)
 
     def _newcomers(self) -> IntArray:
         if not self._settings.new_items or not self._items.since.any():
             return np.empty(0, dtype=np.int64)
         ranking = self._ranking
         return newcomer_rows(
-            self._items, self._weights(), self._settings.new_seconds, ranking.tried_weight, ranking.newcomers
+            self._items, self._weights.current(), self._settings.new_seconds, ranking.tried_weight, ranking.newcomers
         )
 
     def _shelves(self) -> Shelves:
         settings = self._settings
         return fill_shelves(
-            self._items, self._weights(), settings.size, settings.max_per_category, self._ranking.popular_items
+            self._items, self._weights.current(), settings.size, settings.max_per_category, self._ranking.popular_items
         )
 
     def _category_steps(self) -> CategorySteps:
@@ -163,7 +158,7 @@ class ShopView:
 
     def _item_steps(self) -> ItemSteps:
         level = self._associations.level(Level.ITEM)
-        rows = self._rows_of_nodes.codes()
+        rows = self._weights.rows_of_nodes.codes()
         categories = np.full(len(rows), -1, dtype=np.int64)
         listed = np.flatnonzero(rows >= 0)
         listed = listed[self._items.listed[rows[listed]]]

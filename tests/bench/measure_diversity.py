@@ -29,7 +29,7 @@ from encoders.training.categories import train_categories
 from graph.ranking.batch import gather_profiles
 from graph.ranking.codes import IntArray
 from graph.ranking.exposure import head_items, measure_exposure
-from graph.ranking.popular import item_weights
+from graph.ranking.item_weights import ItemWeights
 from graph.ranking.ragged import FloatArray
 from graph.ranking.shop import ShopView
 from graph.ranking.steps import category_strengths
@@ -143,7 +143,7 @@ def _measure(shop: SampleShop, changes: dict[str, object], baskets: dict[str, se
         codes = [items.categories.get(item.category or "") for item in result.lists.cross_sell]
         if strengths.sum() > 0.0:
             divergences.append(_divergence(strengths / strengths.sum(), np.array(codes)))
-    head = head_items(items, item_weights(items, pipeline.knowledge.associations), graph.lists.head_share)
+    head = head_items(items, ItemWeights(items, pipeline.knowledge.associations).current(), graph.lists.head_share)
     shown = measure_exposure([[i.item_id for i in r.lists.cross_sell] for r in ranked], items, head, 0)
     mean = float(np.mean(recalls))
     return {
