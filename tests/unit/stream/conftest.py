@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from stream.settings import ENVIRONMENT_PREFIX
+from stream.embedded import EmbeddedBroker
+from stream.settings import ENVIRONMENT_PREFIX, KafkaSettings, Settings
 from tests.unit.stream.sample_shop import SampleShop, make_sample_shop
 
 
@@ -14,6 +15,16 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for variable in list(os.environ):
         if variable.upper().startswith(ENVIRONMENT_PREFIX):
             monkeypatch.delenv(variable)
+
+
+@pytest.fixture
+def broker(monkeypatch: pytest.MonkeyPatch) -> Iterator[Settings]:
+    """The settings of a broker in this process that has the topics; commands find it, too."""
+    with EmbeddedBroker() as embedded:
+        settings = Settings(kafka=KafkaSettings(bootstrap_servers=embedded.bootstrap_servers))
+        embedded.create_topics(settings.topics)
+        monkeypatch.setenv("INTERESTREAM_KAFKA__BOOTSTRAP_SERVERS", embedded.bootstrap_servers)
+        yield settings
 
 
 @pytest.fixture(scope="session")

@@ -21,7 +21,6 @@ from stream.checking.log_topics import LogTopics
 from stream.checking.report import Report, line
 from stream.checking.topics import Span
 from stream.commands import check as command
-from stream.embedded import EmbeddedBroker
 from stream.sender import ServerAway, TopicMissing
 from stream.settings import KafkaSettings, Settings
 from tests.unit.stream.checking_shop import QUICK, World, change_user, make_world_now, shop_settings, silent
@@ -135,14 +134,6 @@ def test_a_difference_is_one_line() -> None:
 
 
 # -- the broker -------------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def broker() -> Iterator[Settings]:
-    with EmbeddedBroker() as embedded:
-        settings = Settings(kafka=KafkaSettings(bootstrap_servers=embedded.bootstrap_servers))
-        embedded.create_topics(settings.topics)
-        yield settings
 
 
 class WithoutIds(KafkaTopics):

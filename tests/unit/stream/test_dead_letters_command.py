@@ -1,7 +1,5 @@
 """``interestream dead-letters`` against a broker in this process."""
 
-import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -12,24 +10,15 @@ from typer.testing import CliRunner, Result
 from stream.commands.dead_letters import dead_letters
 from stream.deadletter import DeadLetter, build_dead_letter
 from stream.deadletter_summary import VALUE_CHARACTERS
-from stream.embedded import EmbeddedBroker
-from stream.settings import KafkaSettings, Settings
+from stream.settings import Settings
 from stream.trackers import EXPLANATIONS, Reason
+from tests.unit.stream.command_output import json_of
 
 NOON = 1_800_014_400_000
 VALUE = b'{"user_id":"ana@example.com"'
 
 app = typer.Typer()
 app.command()(dead_letters)
-
-
-@pytest.fixture
-def broker(monkeypatch: pytest.MonkeyPatch) -> Iterator[Settings]:
-    with EmbeddedBroker() as embedded:
-        settings = Settings(kafka=KafkaSettings(bootstrap_servers=embedded.bootstrap_servers))
-        embedded.create_topics(settings.topics)
-        monkeypatch.setenv("INTERESTREAM_KAFKA__BOOTSTRAP_SERVERS", embedded.bootstrap_servers)
-        yield settings
 
 
 def produce(settings: Settings, *letters: dict[str, Any]) -> None:
@@ -50,10 +39,7 @@ def run(*arguments: str) -> Result:
 
 
 def shown(*arguments: str) -> dict[str, Any]:
-    result = run(*arguments, "--json")
-    assert result.exit_code == 0, result.output
-    found: dict[str, Any] = json.loads(result.stdout.splitlines()[-1])
-    return found
+    return json_of(run(*arguments, "--json"))
 
 
 def test_letters_are_counted_by_reason_stage_and_field(broker: Settings) -> None:

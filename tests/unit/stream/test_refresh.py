@@ -75,15 +75,6 @@ def store(monkeypatch: pytest.MonkeyPatch) -> MemoryGraphStore:
 
 
 @pytest.fixture
-def broker(monkeypatch: pytest.MonkeyPatch) -> Iterator[Settings]:
-    with EmbeddedBroker() as embedded:
-        settings = Settings(kafka=KafkaSettings(bootstrap_servers=embedded.bootstrap_servers))
-        embedded.create_topics(settings.topics)
-        monkeypatch.setenv("INTERESTREAM_KAFKA__BOOTSTRAP_SERVERS", embedded.bootstrap_servers)
-        yield settings
-
-
-@pytest.fixture
 def partitions(broker: Settings) -> int:
     return len(make_producer(broker).list_topics(timeout=10).topics[broker.topics.bundles].partitions)
 

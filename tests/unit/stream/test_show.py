@@ -1,7 +1,5 @@
 import asyncio
 import doctest
-import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -27,6 +25,7 @@ from stream.views import words
 from stream.views.category import category_page
 from stream.views.user import render_user, user_page
 from stream.views.words import reason_in_words
+from tests.unit.stream.command_output import json_of
 from tests.unit.stream.graphs import DAY_MS, NOW, small_graph, user
 
 USER = "u1"
@@ -57,16 +56,6 @@ def store(monkeypatch: pytest.MonkeyPatch) -> MemoryGraphStore:
     return store
 
 
-@pytest.fixture
-def broker(monkeypatch: pytest.MonkeyPatch) -> Iterator[Settings]:
-    """The settings for a broker in this process."""
-    with EmbeddedBroker() as embedded:
-        settings = Settings(kafka=KafkaSettings(bootstrap_servers=embedded.bootstrap_servers))
-        embedded.create_topics(settings.topics)
-        monkeypatch.setenv("INTERESTREAM_KAFKA__BOOTSTRAP_SERVERS", embedded.bootstrap_servers)
-        yield settings
-
-
 def produce(settings: Settings, *records: tuple[str, bytes | None]) -> None:
     producer = Producer({"bootstrap.servers": settings.kafka.bootstrap_servers, "partitioner": "murmur2_random"})
     for key, value in records:
@@ -79,10 +68,7 @@ def run(*arguments: str) -> Result:
 
 
 def shown(*arguments: str) -> dict[str, Any]:
-    result = run(*arguments, "--json")
-    assert result.exit_code == 0, result.output
-    found: dict[str, Any] = json.loads(result.stdout.splitlines()[-1])
-    return found
+    return json_of(run(*arguments, "--json"))
 
 
 # -- a user -----------------------------------------------------------------------------------------------------------

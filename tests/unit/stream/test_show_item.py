@@ -1,6 +1,5 @@
 import asyncio
 import doctest
-import json
 from typing import Any
 
 import pytest
@@ -15,6 +14,7 @@ from stream.commands.show import app
 from stream.recommendations import rfc3339
 from stream.views import item as item_views
 from stream.views.item import item_page, neighbours, similar_ids
+from tests.unit.stream.command_output import json_of
 from tests.unit.stream.graphs import DAY_MS, LEDGER, NOW, commit, small_graph, user
 
 MUG = source_key(Level.ITEM, "mug")
@@ -58,10 +58,7 @@ def run(*arguments: str) -> Result:
 
 
 def shown(*arguments: str) -> dict[str, Any]:
-    result = run(*arguments, "--json")
-    assert result.exit_code == 0, result.output
-    found: dict[str, Any] = json.loads(result.stdout)
-    return found
+    return json_of(run(*arguments, "--json"))
 
 
 def test_an_item_with_its_row_and_its_category(store: MemoryGraphStore) -> None:
