@@ -37,7 +37,7 @@ def encode_lists(
             generated_at=rfc3339(generated_at),
             position=Position(*position),
             model=model,
-            recommendation_id=recommendation_id(lists.user_id, version),
+            recommendation_id=recommendation_id(lists.user_id, version, model),
             cross_sell=tuple(
                 CrossSellItem(
                     item.item_id,

@@ -13,6 +13,7 @@ from msgspec import Meta
 SCHEMA = "recommendations/1"
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MARK_BYTES = 4
 
 Moment = Annotated[
     str,
@@ -129,6 +130,20 @@ def rfc3339(at: int) -> str:
     return f"{(_EPOCH + timedelta(milliseconds=at)).isoformat(timespec='milliseconds')[:-6]}Z"
 
 
-def recommendation_id(user_id: str, version: int) -> str:
-    """Name one publication: the same user and version always give the same 32 hexadecimal digits."""
-    return hashlib.blake2b(f"{version}/{user_id}".encode(), digest_size=16).hexdigest()
+def recommendation_id(user_id: str, version: int, model: str) -> str:
+    """Name one publication: the same user, version and model always give the same 32 hexadecimal digits.
+
+    The last 8 are the model's mark: an event that names the publication tells the model to whoever knows it.
+    """
+    publication = hashlib.blake2b(f"{version}/{user_id}".encode(), digest_size=16 - _MARK_BYTES).hexdigest()
+    return publication + model_mark(model)
+
+
+def model_mark(model: str) -> str:
+    """Return the 8 hexadecimal digits that the ids of a model's publications end with."""
+    return hashlib.blake2b(model.encode(), digest_size=_MARK_BYTES).hexdigest()
+
+
+def mark_of(recommendation_id: str) -> str:
+    """Return where the mark stands in an id. Ids of others, and of before there were marks, have anything there."""
+    return recommendation_id[-2 * _MARK_BYTES :]

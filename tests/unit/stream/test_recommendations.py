@@ -13,6 +13,8 @@ from stream.recommendations import (
     UpSellItem,
     decode,
     encode,
+    mark_of,
+    model_mark,
     recommendation_id,
     rfc3339,
 )
@@ -24,7 +26,7 @@ RECOMMENDATION = Recommendation(
     generated_at=rfc3339(1_795_468_800_100),
     position=Position("interestream.interactions.v1", 3, 123),
     model="decay/ab12cd",
-    recommendation_id=recommendation_id("u1", 1_795_468_800_123),
+    recommendation_id=recommendation_id("u1", 1_795_468_800_123, "decay/ab12cd"),
     cross_sell=(
         CrossSellItem(
             "84946",
@@ -49,7 +51,7 @@ def test_the_published_record() -> None:
         "generated_at": "2026-11-23T21:20:00.100Z",
         "position": {"topic": "interestream.interactions.v1", "partition": 3, "offset": 123},
         "model": "decay/ab12cd",
-        "recommendation_id": recommendation_id("u1", 1_795_468_800_123),
+        "recommendation_id": recommendation_id("u1", 1_795_468_800_123, "decay/ab12cd"),
         "cross_sell": [
             {
                 "item_id": "84946",
@@ -113,8 +115,17 @@ def test_times_have_milliseconds(at: int, text: str) -> None:
 
 
 def test_a_publication_has_one_name() -> None:
-    name = recommendation_id("u1", 1)
-    assert name == recommendation_id("u1", 1)
-    assert len({name, recommendation_id("u1", 2), recommendation_id("u2", 1), recommendation_id("1/u1", 1)}) == 4
+    name = recommendation_id("u1", 1, "m1")
+    assert name == recommendation_id("u1", 1, "m1")
+    others = (("u1", 2, "m1"), ("u2", 1, "m1"), ("1/u1", 1, "m1"), ("u1", 1, "m2"))
+    assert len({name, *(recommendation_id(*other) for other in others)}) == 5
     assert len(name) == 32
     assert int(name, 16)
+    assert recommendation_id("u1", 1_795_468_800_123, "decay/ab12cd") == "265b5f8bbddf81bc4dd2f03e3e9b92da"
+
+
+def test_a_publication_ends_with_the_mark_of_its_model() -> None:
+    names = [recommendation_id(user_id, version, "gru/1") for user_id in ("u1", "u2") for version in (1, 2)]
+    assert {mark_of(name) for name in names} == {model_mark("gru/1")}
+    assert model_mark("gru/1") != model_mark("gru/2")
+    assert len(model_mark("gru/1")) == 8
