@@ -4,11 +4,20 @@ Events are counted in interactions: a message with N products counts N, a messag
 Over all workers: consumed = applied + duplicate + ignored + filtered + late + rejected.
 """
 
+from collections.abc import Iterator
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
+
+from graph.model import Kind
+from stream.recommendations import mark_of, model_mark
 
 LATENCY_BUCKETS = (0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 30.0, 60.0)
 STAGE_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 _MOST_PLACES = 20
+_MOST_MODELS = 8
+"""With a new model each night, the lists of a week are told apart."""
+_LISTS = ("cross_sell", "up_sell")
+_OTHER = "other"
 SIZE_BUCKETS = (1, 2, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000)
 
 
@@ -46,6 +55,15 @@ class Metrics:
             "list",
             "position",
         )
+        self.model_feedback = counter(
+            "model_feedback_total",
+            "Interactions that intake met with a recommendation_id, by kind, the list they name, and its model.",
+            "kind",
+            "list",
+            "model",
+        )
+        self._models: dict[str, str] = {}  # names by their marks, the latest last
+        self._begin_model(_OTHER)
         self.rows = counter("catalogue_rows_total", "Catalogue rows by what became of them.", "outcome")
         self.lists = counter("lists_published_total", "Recommendation records delivered.")
         self.empty_lists = counter("lists_empty_total", "Published lists without any item.", "list")
@@ -96,19 +114,42 @@ class Metrics:
                 changes.labels(outcome)  # Prometheus sees an increase only from a value it had read before
 
     def tell_model(self, text: str, user: str, device: str) -> None:
-        """Say which encoders are in use."""
+        """Say which encoders are in use; feedback on lists of the latest user models is counted by their names."""
         self.model.info({"text": text, "user": user, "device": device})
+        self._models.pop(model_mark(user), None)  # one that serves again becomes the latest
+        self._models[model_mark(user)] = user
+        self._begin_model(user)
+        if len(self._models) > _MOST_MODELS:
+            self._forget_model(self._models.pop(next(iter(self._models))))
 
     def tell_ranker(self, version: str) -> None:
         """Say which weights are in use."""
         self.ranker.info({"version": version})
 
-    def count_feedback(self, kind: str, list_id: str | None, position: int | None) -> None:
-        """Count one interaction with a recommendation; what is no list or place of ours is ``other``."""
-        name = list_id if list_id in ("cross_sell", "up_sell") else "other"
-        place = str(position) if position is not None and 1 <= position <= _MOST_PLACES else "other"
+    def count_feedback(self, kind: str, list_id: str | None, position: int | None, recommendation_id: str) -> None:
+        """Count one interaction with a recommendation; what is no list, place or model of ours is ``other``.
+
+        The id only looks a model up: labels hold names that this process was told, never what an event says.
+        """
+        name = list_id if list_id in _LISTS else _OTHER
+        place = str(position) if position is not None and 1 <= position <= _MOST_PLACES else _OTHER
         self.feedback.labels(kind, name, place).inc()
+        model = self._models.get(mark_of(recommendation_id), _OTHER)
+        self.model_feedback.labels(kind, name, model).inc()
+
+    def _begin_model(self, model: str) -> None:
+        """Show a model's counts from zero on: of a new model, the first few clicks are what one looks at."""
+        for labels in _model_series(model):
+            self.model_feedback.labels(*labels)
+
+    def _forget_model(self, model: str) -> None:
+        for labels in _model_series(model):
+            self.model_feedback.remove(*labels)
 
     def count_rejected(self, stage: str, reason: str) -> None:
         """Count one refused event."""
         self.rejected.labels(stage, reason).inc()
+
+
+def _model_series(model: str) -> Iterator[tuple[str, str, str]]:
+    return ((kind.value, name, model) for kind in Kind for name in (*_LISTS, _OTHER))

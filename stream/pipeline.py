@@ -108,6 +108,7 @@ class Pipeline:
         self.log = Log({topic.name: topic.partitions for topic in topics.table()}, clock)
         self.store = store or MemoryGraphStore()
         self.metrics = Metrics()
+        self.metrics.tell_model(encoders.text.model, encoders.user.name, str(encoders.device.torch_device))
         self.thread = EncoderThread(settings.encoder.cpu_threads)
         self.knowledge = Knowledge(encoders.user, settings.graph, quiet_seconds=0.0)
         self.knowledge.weights = load_weights(settings.graph)

@@ -98,7 +98,10 @@ class IntakeAgent:
                         target = partition_of(interaction.user_id, self._partitions)
                         if interaction.recommendation_id:
                             self._metrics.count_feedback(
-                                interaction.kind.value, interaction.list_id, interaction.position
+                                interaction.kind.value,
+                                interaction.list_id,
+                                interaction.position,
+                                interaction.recommendation_id,
                             )
                         entries[target].append(Entry(source, record.offset, index, record.timestamp, interaction))
         failpoint("after_decode")

@@ -100,7 +100,7 @@ def test_the_examples_hold() -> None:
 def test_the_metric_has_no_unbounded_label() -> None:
     metrics = Metrics()
     for name, place in (("cross_sell", 3), ("up_sell", 999), ("whatever", None), (None, 0)):
-        metrics.count_feedback("click", name, place)
+        metrics.count_feedback("click", name, place, "r1")
     labels = {
         (sample.labels["list"], sample.labels["position"])
         for family in metrics.registry.collect()
@@ -171,6 +171,24 @@ def test_the_report_reads_the_topics(shop: SampleShop) -> None:
     assert shown.places == sum(len(r.cross_sell) for r in shop.published().values())
     assert shown.one_category == 0.0
     assert 0.2 < shown.tail < 0.8
+
+
+def test_the_metric_names_the_model_of_the_lists_that_were_shown(shop: SampleShop) -> None:
+    user_id = min(shop.published())
+    before = shop.published()[user_id]
+    shown = {"recommendation_id": before.recommendation_id, "list_id": "cross_sell"}
+
+    def counted(kind: str, name: str, model: str) -> float | None:
+        labels = {"kind": kind, "list": name, "model": model}
+        return shop.pipeline.metrics.registry.get_sample_value("interest_model_feedback_total", labels)
+
+    assert counted("click", "cross_sell", before.model) == 0
+    for kind in ("impression", "click"):
+        send(shop, kind, user_id, before.cross_sell[0].item_id, AFTER, **shown)
+    send(shop, "click", user_id, before.cross_sell[0].item_id, AFTER + 1, recommendation_id="0" * 32)
+    shop.drain()
+    assert counted("impression", "cross_sell", before.model) == counted("click", "cross_sell", before.model) == 1
+    assert counted("click", "other", "other") == 1
 
 
 def test_what_is_shown_and_ignored_sinks_and_comes_back(shop: SampleShop) -> None:

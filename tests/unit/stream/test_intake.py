@@ -12,7 +12,9 @@ from stream.deadletter import parse_dead_letter
 from stream.metrics import Metrics
 from stream.partitioning import partition_of
 from stream.publisher import Outgoing
+from stream.recommendations import recommendation_id
 from stream.settings import Settings
+from tests.payloads import payloads
 
 NOW = 1_760_000_000_000
 PARTITIONS = 4
@@ -127,6 +129,25 @@ async def test_counts_balance() -> None:
     assert [total(metrics, name) for name in names] == [1, 1, 1, 1]
     delivered = sum(len(bundle.entries) for bundle in bundles(sent).values())
     assert total(metrics, "events_consumed") == delivered + 4 == 5
+
+
+async def test_no_label_says_what_an_event_says() -> None:
+    metrics = Metrics()
+    metrics.tell_model("text", "decay/1", "cpu")
+
+    def series() -> set[tuple[str, ...]]:
+        samples = [sample for family in metrics.registry.collect() for sample in family.samples]
+        return {(s.name, *s.labels.values()) for s in samples if s.name == "interest_model_feedback_total"}
+
+    before = series()
+    forged = recommendation_id("u1", 1, "gru/forged")
+    texts = [text for text in payloads(seed=5, count=300) if text.isprintable()] + [forged, "decay/1"]
+    values = [event(n, list_id=text, recommendation_id=text) for n, text in enumerate(texts)]
+    await agent(Sent(), metrics).apply({0: [record(n, value) for n, value in enumerate(values)]})
+    assert series() == before
+    labels = {"kind": "view", "list": "other", "model": "other"}
+    counted = metrics.registry.get_sample_value("interest_model_feedback_total", labels)
+    assert counted == total(metrics, "list_feedback") == len(texts) > 200
 
 
 async def test_pseudonyms_decide_the_partition() -> None:

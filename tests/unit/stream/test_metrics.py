@@ -4,7 +4,9 @@ from pathlib import Path
 import pytest
 from prometheus_client.exposition import generate_latest
 
+from graph.model import Kind
 from stream.metrics import Metrics
+from stream.recommendations import recommendation_id
 
 FORBIDDEN_LABELS = {"user", "user_id", "item", "item_id", "category", "event_id"}
 
@@ -41,6 +43,7 @@ def test_no_label_holds_an_id() -> None:
         "partition",
         "kind",
         "position",
+        "model",
     }
     assert not declared & FORBIDDEN_LABELS
 
@@ -73,6 +76,63 @@ def test_the_promise_is_measured_around_one_second() -> None:
 def test_changes_begin_at_zero_so_that_the_first_is_an_increase(changes: str, outcome: str) -> None:
     value = Metrics().registry.get_sample_value(f"interest_{changes}_total", {"outcome": outcome})
     assert value == 0.0
+
+
+def feedback_by_model(metrics: Metrics, kind: str = "click") -> dict[str, float]:
+    """Return the counts of one kind by model, over all lists; models that are shown with none included."""
+    found: dict[str, float] = {}
+    for family in metrics.registry.collect():
+        for sample in family.samples:
+            if sample.name == "interest_model_feedback_total" and sample.labels["kind"] == kind:
+                found[sample.labels["model"]] = found.get(sample.labels["model"], 0.0) + sample.value
+    return found
+
+
+def click(metrics: Metrics, publication: str) -> None:
+    metrics.count_feedback("click", "cross_sell", 1, publication)
+
+
+def test_feedback_is_counted_by_the_model_of_its_publication_former_ones_included() -> None:
+    metrics = Metrics()
+    metrics.tell_model("text", "decay/1", "cpu")
+    click(metrics, recommendation_id("u1", 1, "decay/1"))
+    metrics.tell_model("text", "gru/2", "cpu")
+    for user_id in ("u2", "u3"):
+        click(metrics, recommendation_id(user_id, 2, "gru/2"))
+    click(metrics, recommendation_id("u1", 3, "decay/1"))
+    assert feedback_by_model(metrics) == {"other": 0, "decay/1": 2, "gru/2": 2}
+
+
+def test_what_names_no_model_that_was_told_is_other() -> None:
+    metrics = Metrics()
+    metrics.tell_model("text", "decay/1", "cpu")
+    before_there_were_marks = "0e5751c026e543b2e8ab2eb06099daa1"
+    another_workers = recommendation_id("u1", 1, "gru/2")
+    forged = recommendation_id("u1", 1, "decay/1")[:-8] + "deadbeef"
+    strange = ("decay/1", "-", "x" * 128, "gru/2")
+    for publication in (before_there_were_marks, another_workers, forged, *strange):
+        click(metrics, publication)
+    assert feedback_by_model(metrics) == {"other": 7, "decay/1": 0}
+
+
+def test_a_models_counts_begin_at_zero_so_that_the_first_is_an_increase() -> None:
+    metrics = Metrics()
+    metrics.tell_model("text", "decay/1", "cpu")
+    for kind in Kind:
+        for name in ("cross_sell", "up_sell", "other"):
+            labels = {"kind": kind.value, "list": name, "model": "decay/1"}
+            assert metrics.registry.get_sample_value("interest_model_feedback_total", labels) == 0.0
+
+
+def test_only_the_latest_models_have_counts() -> None:
+    metrics = Metrics()
+    for number in (*range(8), 0, 8, 9):  # the first serves again before the ninth comes
+        metrics.tell_model("text", f"gru/{number}", "cpu")
+        click(metrics, recommendation_id("u1", 1, f"gru/{number}"))
+    kept = {f"gru/{number}": 1.0 for number in range(3, 10)} | {"gru/0": 2.0}
+    assert feedback_by_model(metrics) == kept | {"other": 0}
+    click(metrics, recommendation_id("u1", 1, "gru/1"))
+    assert feedback_by_model(metrics) == kept | {"other": 1}
 
 
 def test_the_operators_guide_knows_every_metric() -> None:

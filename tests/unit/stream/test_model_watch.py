@@ -78,6 +78,23 @@ def published(pipeline: Pipeline) -> dict[str, dict[str, Any]]:
     return last
 
 
+def every_list(pipeline: Pipeline) -> list[dict[str, Any]]:
+    """Return all lists that were ever published."""
+    logs = pipeline.log.topics[pipeline.settings.topics.recommendations]
+    return [json.loads(record.value) for records in logs for record in records if record.value]
+
+
+def click(pipeline: Pipeline, lists: dict[str, Any], event_id: str) -> None:
+    event = {"event_id": event_id, "kind": "click", "user_id": lists["user_id"], "occurred_at": NOW}
+    shown = {"item_id": lists["cross_sell"][0]["item_id"], "recommendation_id": lists["recommendation_id"]}
+    pipeline.log.append(pipeline.settings.topics.interactions, None, json.dumps({**event, **shown}).encode())
+
+
+def clicks(pipeline: Pipeline, model: str) -> float | None:
+    labels = {"kind": "click", "list": "other", "model": model}
+    return pipeline.metrics.registry.get_sample_value("interest_model_feedback_total", labels)
+
+
 async def refresh_all(pipeline: Pipeline) -> None:
     topics = pipeline.settings.topics
     for user_id in await users(pipeline):
@@ -109,6 +126,13 @@ async def test_a_new_model_is_taken_over_and_no_event_is_lost(settings: Settings
         swapped = published(pipeline)
         assert {lists["model"] for lists in swapped.values()} == {new}
         assert pipeline.metrics.model_changes.labels("swapped")._value.get() == 1
+
+        for number, name in enumerate((old, new)):  # clicks on lists of both still tell them apart
+            made_by = [lists for lists in every_list(pipeline) if lists["model"] == name][:2]
+            for lists in made_by:
+                click(pipeline, lists, f"{number}-{lists['user_id']}")
+        await pipeline.drain()
+        assert {name: clicks(pipeline, name) for name in (old, new, "other")} == {old: 2, new: 2, "other": 0}
 
     async with running(settings) as fresh:  # as if it had never been another
         send_catalogue(fresh, shop)
