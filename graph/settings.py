@@ -58,6 +58,9 @@ class ListSettings(BaseModel):
     likeness_feature: float = Field(
         0.4, ge=0, description="Weight of the cosine with one of the latest items of other categories."
     )
+    words_feature: float = Field(
+        0.8, ge=0, description="Weight of the words shared with the latest item, where that is of another category."
+    )
     popularity_feature: float = Field(0.05, ge=0, description="Weight of the decayed popularity.")
     diversity: float = Field(0.1, ge=0, le=1, description="Share of maximal marginal relevance given to novelty.")
     max_per_category: PositiveInt = Field(4, description="Cross-sell items of one category while others are left.")

@@ -42,10 +42,11 @@ def cross_candidates(
     batch: ProfileBatch,
     steps: Steps,
     nearest: IntArray,
+    alike: tuple[IntArray, IntArray],
     settings: ListSettings,
     ranking: RankingSettings,
 ) -> CrossCandidates:
-    """Gather, merge and filter; ``steps``: of the users' histories.
+    """Gather, merge and filter; ``steps``: of the users' histories, ``alike``: users and rows that share words.
 
     An item is listed and not owned. It is there because an interest leads to its category, or an item of another
     category to it (to anything of its category, for a newcomer); or else its category is none of the user's home.
@@ -57,6 +58,7 @@ def cross_candidates(
         (batch.anchors.users[steps.anchors], steps.rows),
         _associated(shop, strengths * batch.demoted[:, :-1], ranking),
         _near(shop, nearest),
+        alike,
         _popular(shop, batch, settings.size),
     ]
     parts.append(_newcomers(shop, parts, batch.size))

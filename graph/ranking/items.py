@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from graph.model import ItemRow
 from graph.ranking.codes import ABSENT, Codes
+from graph.ranking.words import ItemWords, words_of
 
 Scalar = TypeVar("Scalar", bound=np.generic)
 
@@ -33,6 +34,7 @@ class ItemIndex:
         self.currencies = Codes()
         self.brands = Codes()
         self.micro_topics = Codes()
+        self.words = ItemWords()
         self.version = 0
         self._known = np.zeros(64, dtype=np.bool_)
         self._listed = np.zeros(64, dtype=np.bool_)
@@ -60,6 +62,7 @@ class ItemIndex:
         self._prices[number] = math.nan if row.price is None else row.price
         self._quality[number] = math.nan if row.quality is None else row.quality
         self._since[number] = since
+        self.words.put(number, words_of(row))
         self.version += 1
         return number
 
@@ -72,6 +75,7 @@ class ItemIndex:
         self._categories[number] = self._currencies[number] = self._brands[number] = ABSENT
         self._micro_topics[number] = ABSENT
         self._prices[number] = self._quality[number] = math.nan
+        self.words.put(number, [])
         self.version += 1
 
     def row(self, item_id: str) -> int | None:

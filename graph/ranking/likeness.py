@@ -11,7 +11,7 @@ import numpy as np
 from graph.ranking.batch import UNKNOWN, ProfileBatch
 from graph.ranking.codes import ABSENT, IntArray
 from graph.ranking.features import Vectors, closeness
-from graph.ranking.ragged import FloatArray
+from graph.ranking.ragged import BoolArray, FloatArray
 from graph.ranking.settings import RankingSettings
 from graph.ranking.shop import Shop
 
@@ -62,11 +62,28 @@ def _cosines(
     shop: Shop, batch: ProfileBatch, vectors: Vectors, users: IntArray, rows: IntArray, place: int
 ) -> FloatArray:
     """Return the cosine of each row with the user's item at ``place`` of the history; 0 without one of elsewhere."""
+    of_users, categories = items_at(batch, place)
+    here = np.flatnonzero(of_users != ABSENT)
+    latest = np.zeros((batch.size, vectors.shape[1]), dtype=np.float32)
+    latest[here] = vectors[of_users[here]]
+    away = is_of_another(categories, shop, users, rows)
+    return np.where(away, closeness(latest, vectors, users, rows), 0.0)
+
+
+def items_at(batch: ProfileBatch, place: int) -> tuple[IntArray, IntArray]:
+    """Return (size,) rows of each user's item at ``place`` of the history, 0 the latest, and its category.
+
+    ABSENT and UNKNOWN where there is none, or the catalogue does not have it.
+    """
     anchors = batch.anchors
     here = np.flatnonzero((anchors.places == place) & (anchors.rows >= 0))
-    latest = np.zeros((batch.size, vectors.shape[1]), dtype=np.float32)
-    latest[anchors.users[here]] = vectors[anchors.rows[here]]
-    categories = np.full(batch.size, UNKNOWN, dtype=np.int64)
+    rows, categories = np.full(batch.size, ABSENT, dtype=np.int64), np.full(batch.size, UNKNOWN, dtype=np.int64)
+    rows[anchors.users[here]] = anchors.rows[here]
     categories[anchors.users[here]] = anchors.categories[here]
-    away = (shop.items.category_codes[rows] != categories[users]) & (categories[users] != UNKNOWN)
-    return np.where(away, closeness(latest, vectors, users, rows), 0.0)
+    return rows, categories
+
+
+def is_of_another(categories: IntArray, shop: Shop, users: IntArray, rows: IntArray) -> BoolArray:
+    """Say for each (user, row) whether the row's category differs from the user's among ``categories``, a known one."""
+    found: BoolArray = (shop.items.category_codes[rows] != categories[users]) & (categories[users] != UNKNOWN)
+    return found

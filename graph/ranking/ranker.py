@@ -21,6 +21,7 @@ from graph.ranking.ragged import FloatArray, group_starts, sort_order
 from graph.ranking.reasons import cross_sell_lists, up_sell_lists
 from graph.ranking.rules import ignored_factors
 from graph.ranking.settings import RankingSettings
+from graph.ranking.shared_words import SharedWords, alike_rows, left_of_words, shared_words
 from graph.ranking.shop import Shop, ShopView
 from graph.ranking.steps import Steps, history_steps
 from graph.ranking.up_candidates import UpCandidates, up_candidates
@@ -38,6 +39,7 @@ class _Users:
     shop: Shop
     batch: ProfileBatch
     steps: Steps
+    words: SharedWords
     names: list[str]
     embeddings: Vectors
     vectors: Vectors
@@ -137,7 +139,8 @@ class Ranker:
     ) -> _Users:
         batch = gather_profiles(profiles, shop, self._settings, self._ranking)
         steps = history_steps(shop, batch, self._ranking)
-        return _Users(shop, batch, steps, [profile.user_id for profile in profiles], embeddings, vectors, nearest)
+        words, names = shared_words(shop, batch), [profile.user_id for profile in profiles]
+        return _Users(shop, batch, steps, words, names, embeddings, vectors, nearest)
 
     def _rank(self, users: _Users, weights: Weights) -> list[UserLists]:
         cross_sell, up_sell = self._cross_sell(users, weights), self._up_sell(users, weights)
@@ -162,18 +165,23 @@ class Ranker:
         give_places(chosen, found, scored.scores, scored.ranks, shop.newcomers, settings.new_items)
         propensities = explore(chosen, found, scored.ranks, of.names, batch.nows, settings.exploration)
         picked = chosen[chosen >= 0]
-        like = likest_anchors(shop, batch, of.vectors, users[picked], rows[picked], self._ranking)
-        return cross_sell_lists(shop, batch, of.names, _heard_of(found, weights), parts, chosen, propensities, like)
+        users, rows = users[picked], rows[picked]
+        likest = (
+            likest_anchors(shop, batch, of.vectors, users, rows, self._ranking),
+            left_of_words(shop, batch, of.words, users, rows),
+        )
+        return cross_sell_lists(shop, batch, of.names, _heard_of(found, weights), parts, chosen, propensities, likest)
 
     def _score_cross_sell(self, of: _Users, weights: Weights) -> tuple[CrossCandidates, IntArray]:
-        """Return the candidates and the (5, candidates) contributions of their features."""
+        """Return the candidates and the (6, candidates) contributions of their features."""
         found, values, factor = self._cross_sell_features(of)
         return found, contributions(list(zip(weights.cross_sell, values, strict=True)), factor)
 
     def _cross_sell_features(self, of: _Users) -> tuple[CrossCandidates, list[FloatArray], FloatArray]:
-        """Return the candidates, five features in [0, 1] and the factor on all of them."""
+        """Return the candidates, six features in [0, 1] and the factor on all of them."""
         shop, batch = of.shop, of.batch
-        found = cross_candidates(shop, batch, of.steps, of.nearest, self._settings, self._ranking)
+        alike = alike_rows(shop, batch, of.words, self._ranking.word_items)
+        found = cross_candidates(shop, batch, of.steps, of.nearest, alike, self._settings, self._ranking)
         users, rows = found.users, found.rows
         strongest = found.strongest[users]
         values = [
@@ -181,6 +189,7 @@ class Ranker:
             share_of_largest(found.transitions, users, batch.size),
             closeness(of.embeddings, of.vectors, users, rows),
             likeness(shop, batch, of.vectors, users, rows, self._ranking),
+            of.words.of(shop, users, rows),
             shop.shelves.popularity[rows],
         ]
         return found, values, batch.demoted[users, found.categories] * ignored_factors(shop, batch, users, rows)

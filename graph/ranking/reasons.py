@@ -35,14 +35,14 @@ def cross_sell_lists(
     parts: IntArray,
     chosen: IntArray,
     propensities: FloatArray,
-    likest: Likest,
+    likest: tuple[Likest, Likest],
 ) -> list[tuple[CrossSell, ...]]:
     """Return one list per user.
 
-    parts: (5, candidates) contributions of association, transitions, embedding, likeness, popularity; chosen: (users,
-    length) places in the candidates, -1 for none; propensities: (users,) of what stands in the last place; likest:
-    where the likeness of each chosen item comes from, user by user. A feature that says nothing of an item is left
-    out; an item of which nothing speaks is there for its popularity, however small.
+    parts: (6, candidates) contributions of association, transitions, embedding, likeness, words, popularity; chosen:
+    (users, length) places in the candidates, -1 for none; propensities: (users,) of what stands in the last place;
+    likest: where likeness and words of each chosen item come from, user by user. A feature that says nothing of an item
+    is left out; an item of which nothing speaks is there for its popularity, however small.
     """
     picked = chosen[chosen >= 0]
     new = frozenset(shop.items.ids.names(shop.newcomers.tolist()))
@@ -55,12 +55,12 @@ def cross_sell_lists(
         *(parts[:, picked] / MILLIONTHS).tolist(),
         _association_edges(shop, batch, found, picked),
         _transition_edges(shop, batch, found, picked, of_largest, viewed="ITEM_VIEWED_NEXT"),
-        _likeness_origins(batch, found, parts, picked, of_largest, likest),
+        *_likeness_origins(batch, found, parts, picked, of_largest, likest),
         strict=True,
     )
     entries = []
-    for user, item_id, code, score, *contributed, associated, stepped, resembled in columns:
-        association, transition, embedding, likeness, popularity = contributed
+    for user, item_id, code, score, *contributed, associated, stepped, resembled, worded in columns:
+        association, transition, embedding, likeness, words, popularity = contributed
         name, category = names[user], shop.items.categories[code] if code >= 0 else None
         because = []
         if associated is not None and category is not None:
@@ -73,6 +73,8 @@ def cross_sell_lists(
             because.append(Reason("EMBEDDING", embedding, (name, item_id)))
         if likeness:
             because.append(Reason("LIKENESS", likeness, _path(name, resembled, item_id)))
+        if words:
+            because.append(Reason("WORDS", words, _path(name, worded, item_id)))
         if popularity or not because:
             because.append(Reason("POPULAR", popularity, (name, item_id)))
         if item_id in new:
@@ -160,19 +162,25 @@ def _likeness_origins(
     parts: IntArray,
     picked: IntArray,
     of_largest: FloatArray,
-    likest: Likest,
-) -> list[str | None]:
-    """Return the item of the history to name for each likeness; None where the item would not score less without it.
+    likest: tuple[Likest, Likest],
+) -> list[list[str | None]]:
+    """Return the item of the history to name for each likeness, and for each sharing of words.
 
-    The transitions' share may gain more by its absence than the likeness loses.
+    None where the item would not score less without it: the transitions' share may gain more by its absence than
+    likeness and words lose together.
     """
-    _, transition, _, like, _ = parts[:, picked]
-    lost = like * (1.0 - likest.left)
-    gained = transition * (share_without(found, picked, likest.anchors, of_largest) - 1.0)
-    ids: list[str | None] = [None] * len(picked)
-    for place in np.flatnonzero((likest.anchors >= 0) & (lost > gained) & (lost > 0.0)).tolist():
-        ids[place] = batch.anchors.ids[int(likest.anchors[place])]
-    return ids
+    _, transition, _, like, words, _ = parts[:, picked]
+    losses = [part * (1.0 - of.left) for part, of in zip((like, words), likest, strict=True)]
+    one, other = likest
+    named: list[list[str | None]] = []
+    for of, lost in zip(likest, losses, strict=True):
+        together = np.where(one.anchors == other.anchors, sum(losses), lost)
+        gained = transition * (share_without(found, picked, of.anchors, of_largest) - 1.0)
+        ids: list[str | None] = [None] * len(picked)
+        for place in np.flatnonzero((of.anchors >= 0) & (together > gained) & (lost > 0.0)).tolist():
+            ids[place] = batch.anchors.ids[int(of.anchors[place])]
+        named.append(ids)
+    return named
 
 
 def _price_origins(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from graph.ranking.settings import RankingSettings
 from graph.settings import ListSettings
 
-CROSS_SELL_FEATURES = ("category", "transition", "embedding", "likeness", "popularity")
+CROSS_SELL_FEATURES = ("category", "transition", "embedding", "likeness", "words", "popularity")
 UP_SELL_FEATURES = ("transition", "embedding", "price")
 """In the order of the contributions."""
 
@@ -31,6 +31,7 @@ def fixed_weights(settings: ListSettings, ranking: RankingSettings) -> Weights:
         settings.transition_feature,
         settings.embedding_feature,
         settings.likeness_feature,
+        settings.words_feature,
         settings.popularity_feature,
     )
     up_sell = settings.transition_feature, settings.embedding_feature, ranking.price_feature

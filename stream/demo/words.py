@@ -59,6 +59,8 @@ def in_words(reason: Reason, title_of: Callable[[str], str]) -> str:
             return f"near to {title_of(before)}" if before else "near to what this shopper likes"
         case "LIKENESS":
             return f"alike to {title_of(before)}" if before else "alike to what this shopper took lately"
+        case "WORDS":
+            return f"called like {title_of(before)}" if before else "called like what this shopper took last"
         case "NEW":
             return "new in the shop"
         case "POPULAR":

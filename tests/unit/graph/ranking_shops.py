@@ -27,6 +27,7 @@ DIMENSIONS = 8
 NEAREST = 5
 ASSOCIATIONS = AssociationSettings(min_users=2, min_log_likelihood_ratio=0.5)
 INTEREST_HALF_LIFE_SECONDS = 7 * 86_400.0
+TITLE_WORDS = ["red", "mug", "of", "tin", "Red!"]
 
 
 @dataclass
@@ -168,6 +169,7 @@ def build_shop(seed: int, items: int, categories: int, users: int, settings: Lis
     rows = [
         ItemRow(
             name,
+            title=" ".join(_pick(random, TITLE_WORDS) for _ in range(int(random.integers(0, 4)))),
             category=_pick(random, [*paths, *paths, None]),
             price=_pick(random, [1.0, 1.05, 1.5, 2.0, 2.5, 4.0, 0.0, None]),
             currency=_pick(random, ["EUR", "EUR", "USD", None]),

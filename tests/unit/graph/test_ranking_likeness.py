@@ -16,6 +16,7 @@ ONLY_LIKENESS = ListSettings(
     transition_feature=0.0,
     embedding_feature=0.0,
     likeness_feature=0.5,
+    words_feature=0.0,
     popularity_feature=0.0,
     diversity=0.0,
 )

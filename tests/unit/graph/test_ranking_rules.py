@@ -87,12 +87,12 @@ def test_a_cross_sell_items_category_is_not_among_those_earlier_in_its_path(shop
                     assert target == entry.category != source
                     assert source in {interest.category for interest in profile.interests}
                 elif len(reason.path) > 2:
-                    assert reason.feature in {"ITEM_BOUGHT_NEXT", "ITEM_VIEWED_NEXT", "LIKENESS"}
+                    assert reason.feature in {"ITEM_BOUGHT_NEXT", "ITEM_VIEWED_NEXT", "LIKENESS", "WORDS"}
                     _, source, _ = reason.path
                     assert source in {item.item_id for item in profile.history}
                     assert category_for(shop, profile, source) not in {None, entry.category}
                 else:
-                    assert reason.feature in {"EMBEDDING", "LIKENESS", "POPULAR", "NEW"}
+                    assert reason.feature in {"EMBEDDING", "LIKENESS", "WORDS", "POPULAR", "NEW"}
 
 
 def reached(entry: CrossSell) -> bool:

@@ -78,7 +78,12 @@ COLD = user("cold")
 
 
 ROUND = ListSettings(
-    category_feature=1.0, transition_feature=0.7, embedding_feature=0.5, popularity_feature=0.1, saturation=0.5
+    category_feature=1.0,
+    transition_feature=0.7,
+    embedding_feature=0.5,
+    words_feature=0.0,
+    popularity_feature=0.1,
+    saturation=0.5,
 )
 QUARTER = RankingSettings(target_exponent=0.25)
 """What answers are easily worked out with; what is shipped may change with what is measured."""

@@ -26,6 +26,8 @@ TITLES = {"a": "Lantern", "b": "Candle"}
         (Reason("EMBEDDING", 0.4, ("u", "a", "b")), "near to Lantern"),
         (Reason("LIKENESS", 0.4, ("u", "a", "b")), "alike to Lantern"),
         (Reason("LIKENESS", 0.4, ("u", "b")), "alike to what this shopper took lately"),
+        (Reason("WORDS", 0.4, ("u", "a", "b")), "called like Lantern"),
+        (Reason("WORDS", 0.4, ("u", "b")), "called like what this shopper took last"),
         (Reason("POPULAR", 0.4, ("u", "b")), "popular in the shop now"),
         (Reason("SOME_NEW_FEATURE", 0.4, ("u", "b")), "some new feature"),
     ],

@@ -34,6 +34,7 @@ def test_reasons_are_true_one_by_one(truth: Truth) -> None:
         ("cross_sell", "BOUGHT_NEXT"),
         ("cross_sell", "ITEM_BOUGHT_NEXT"),
         ("cross_sell", "LIKENESS"),
+        ("cross_sell", "WORDS"),
         ("up_sell", "EMBEDDING"),
         ("up_sell", "ITEM_BOUGHT_NEXT"),
         ("up_sell", "PRICE"),
@@ -44,7 +45,7 @@ def test_reasons_are_true_one_by_one(truth: Truth) -> None:
 
 def test_reasons_are_as_true_under_learned_weights(sample_shop: SampleShop, monkeypatch: pytest.MonkeyPatch) -> None:
     """As online shops teach them: what weighs nothing is no reason, and the rest adds up to the score."""
-    learned = Weights((0.0, 1.2, 0.6, 0.4, 0.1), (0.0, 1.1, 0.3), "linear-test")
+    learned = Weights((0.0, 1.2, 0.6, 0.4, 0.8, 0.1), (0.0, 1.1, 0.3), "linear-test")
     monkeypatch.setattr(sample_shop.pipeline.knowledge, "weights", learned)
     past = interactions_in(sample_shop.values(sample_shop.settings.topics.bundles))
     some = {user_id: past[user_id] for user_id in sorted(past)[::20]}

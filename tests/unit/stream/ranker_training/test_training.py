@@ -76,7 +76,14 @@ def test_learned_weights_that_are_not_better_are_not_used() -> None:
     found = train({}).cross_sell  # the fixed ones already put every item first
     assert found.chosen == FIXED
     assert "not better on the validation period: NDCG@10 +0.0000" in found.reason
-    assert found.weights == {"category": 0.2, "transition": 1.0, "embedding": 0.8, "likeness": 0.4, "popularity": 0.05}
+    assert found.weights == {
+        "category": 0.2,
+        "transition": 1.0,
+        "embedding": 0.8,
+        "likeness": 0.4,
+        "words": 0.8,
+        "popularity": 0.05,
+    }
     assert found.fitted is not None
     assert found.fitted["transition"] > 0.5 * sum(found.weights.values())
 
@@ -122,7 +129,14 @@ async def test_a_worker_takes_up_new_weights_between_batches_and_loses_no_event(
         trained,
         cross_sell=msgspec.structs.replace(
             trained.cross_sell,
-            weights={"category": 0.2, "transition": 1.0, "embedding": 0.8, "likeness": 0.4, "popularity": 0.05},
+            weights={
+                "category": 0.2,
+                "transition": 1.0,
+                "embedding": 0.8,
+                "likeness": 0.4,
+                "words": 0.8,
+                "popularity": 0.05,
+            },
             chosen=FIXED,
         ),
         version="",

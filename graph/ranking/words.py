@@ -1,0 +1,133 @@
+"""The words of every item, and how alike two items are by them: what vectors of meaning blur, names and brands.
+
+TF-IDF vectors and their cosine (Salton & Buckley, Information Processing & Management 24(5), 1988), with logarithmic
+term frequencies. Only the rows of the latest items are compared with the shop, so nothing is kept per pair.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.sparse import csr_array
+
+from graph.model import ItemRow
+from graph.ranking.codes import Codes, IntArray
+from graph.ranking.ragged import BoolArray, FloatArray, group_starts
+
+COMMON_SHARE, FEW_ITEMS, MANY_ITEMS = 0.1, 20, 2000
+"""A word that more than this share of the items have tells too few apart to be worth comparing; one of a few items is
+never too common, one of many always: each is a pair to add up, for every user."""
+
+MOST_WORDS = 64
+"""Of one item, in the order of its text: whoever writes the catalogue chooses how long titles are."""
+
+_NO_WORDS, _NO_FREQUENCIES = np.empty(0, dtype=np.int64), np.empty(0)
+
+
+def words_of(row: ItemRow) -> list[str]:
+    """Return the words of the title without case, the brand as a whole, and each label of a category that was given.
+
+    A derived category is made from the title: it says nothing more.
+
+    >>> words_of(ItemRow("m1", title="Red mug, red!", brand="Emma", category="Kitchen > Mugs"))
+    ['red', 'mug', 'red', 'brand emma', 'category kitchen', 'category mugs']
+    """
+    signs_apart = "".join(letter if letter.isalnum() else " " for letter in row.title.casefold())
+    labels = (row.category or "").split(">") if not row.derived else []
+    names = [("brand", row.brand or ""), *(("category", label) for label in labels)]
+    words = signs_apart.split() + [
+        f"{what} {' '.join(name.casefold().split())}" for what, name in names if name.strip()
+    ]
+    return words[:MOST_WORDS]
+
+
+class ItemWords:
+    """The words of the catalogue's items by row number. ``version`` grows when any item's words change.
+
+    The same items in any order of arrival are alike to the same bit: an item's words are kept in the order of the
+    alphabet, which is the order in which their products are added up.
+    """
+
+    def __init__(self) -> None:
+        self.version = 0
+        self._words = Codes()
+        self._codes: list[IntArray] = []
+        self._frequencies: list[FloatArray] = []
+        self._kept: tuple[int, csr_array, csr_array] | None = None
+
+    def put(self, row: int, words: Sequence[str]) -> None:
+        """Take an item's words in place of its former ones; none are those of an item that is gone."""
+        while len(self._codes) <= row:
+            self._codes.append(_NO_WORDS)
+            self._frequencies.append(_NO_FREQUENCIES)
+        counts = sorted(Counter(words).items())
+        codes = np.array([self._words.add(word) for word, _ in counts], dtype=np.int64)
+        frequencies = 1.0 + np.log([times for _, times in counts]) if counts else _NO_FREQUENCIES
+        if not (np.array_equal(codes, self._codes[row]) and np.array_equal(frequencies, self._frequencies[row])):
+            self._codes[row], self._frequencies[row] = codes, frequencies
+            self.version += 1
+
+    def likeness(self, rows: IntArray) -> "WordLikeness":
+        """Return how alike every item is to each of ``rows``, (m,); a negative row is like nothing."""
+        vectors, postings = self._vectors()
+        known = np.flatnonzero((rows >= 0) & (rows < vectors.shape[0]))
+        found = vectors[rows[known]] @ postings
+        found.sort_indices()
+        owners = np.repeat(known, np.diff(found.indptr))
+        return WordLikeness(owners, found.indices.astype(np.int64), found.data, vectors.shape[0])
+
+    def _vectors(self) -> tuple[csr_array, csr_array]:
+        """Return (n, words) vectors of length 1 or 0, and the same by word."""
+        if self._kept is None or self._kept[0] != self.version:
+            vectors = self._weighed()
+            self._kept = self.version, vectors, vectors.T.tocsr()
+        return self._kept[1:]
+
+    def _weighed(self) -> csr_array:
+        rows = np.repeat(np.arange(len(self._codes)), [len(codes) for codes in self._codes])
+        codes = np.concatenate([_NO_WORDS, *self._codes])
+        items, holders = len(np.unique(rows)), np.bincount(codes, minlength=len(self._words))
+        most = max(FEW_ITEMS, min(COMMON_SHARE * items, MANY_ITEMS))
+        rarities = np.where(holders <= most, np.log((1 + items) / (1 + holders)) + 1.0, 0.0)
+        weights = rarities[codes] * np.concatenate([_NO_FREQUENCIES, *self._frequencies])
+        told = weights > 0.0
+        rows, codes, weights = rows[told], codes[told], weights[told]
+        lengths = np.sqrt(np.bincount(rows, weights**2, minlength=len(self._codes)))
+        starts = np.append(0, np.cumsum(np.bincount(rows, minlength=len(self._codes))))
+        return csr_array((weights / lengths[rows], codes, starts), shape=(len(self._codes), len(self._words)))
+
+
+@dataclass(frozen=True, slots=True)
+class WordLikeness:
+    """Pairs of a place in what was asked for and an item's row, by both, with their cosines in (0, 1]."""
+
+    owners: IntArray
+    rows: IntArray
+    cosines: FloatArray
+    items: int
+
+    def of(self, owners: IntArray, rows: IntArray) -> FloatArray:
+        """Return the cosine of each (place, row), 0 where no word is shared."""
+        if not len(self.rows):
+            return np.zeros(len(rows))
+        keys = self.owners * self.items + self.rows
+        wanted = owners * self.items + rows
+        places = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
+        there = (keys[places] == wanted) & (rows < self.items)
+        return np.where(there, np.minimum(self.cosines[places], 1.0), 0.0)
+
+    def nearest(self, chosen: BoolArray, ranks: IntArray, most: int) -> tuple[IntArray, IntArray]:
+        """Return (places, rows): of the pairs that are ``chosen`` each place's ``most`` nearest rows, ties by rank."""
+        pairs = np.flatnonzero(chosen)
+        starts = group_starts(self.owners[pairs])
+        near = [_largest(self.cosines, part, ranks[self.rows[part]], most) for part in np.split(pairs, starts[1:])]
+        kept = np.concatenate([_NO_WORDS, *near])
+        return self.owners[kept], self.rows[kept]
+
+
+def _largest(values: FloatArray, places: IntArray, ranks: IntArray, most: int) -> IntArray:
+    if len(places) > most:
+        at_least = np.flatnonzero(values[places] >= np.partition(values[places], -most)[-most])
+        places, ranks = places[at_least], ranks[at_least]
+    return places[np.lexsort((ranks, -values[places]))[:most]]
