@@ -17,7 +17,7 @@ from stream.evaluation.plots import PlotsUnavailable, figure_class, write_plots
 from stream.evaluation.report import Report
 from stream.evaluation.tables import tables
 from stream.evaluation.worker_kinds import say_unknown
-from stream.evaluation.written_lists import write_lists
+from stream.evaluation.written_lists import write_report
 from stream.event_files import EventFileError
 from stream.ranker_file import RankerFileError, load_weights, read_ranker
 from stream.settings import Settings
@@ -81,8 +81,8 @@ def evaluate(
         Path | None,
         typer.Option(
             "--write-lists",
-            help="JSON lines of the main test: case, history, target, ranked item ids. Further tests get files of "
-            "their own beside it.",
+            help="JSON lines of the main test: case, history, target, ranked item ids. Further tests and the worker's "
+            "lists get files of their own beside it.",
         ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
@@ -151,7 +151,7 @@ def _write(report: Report, lists: Path | None, plots: Path | None) -> tuple[list
     """Return the plots that were written, and what went wrong: it must not cost the report."""
     try:
         if lists is not None:
-            _write_lists(lists, report)
+            write_report(lists, report)
         return write_plots(report, plots) if plots is not None else [], None
     except (PlotsUnavailable, OSError) as error:
         return [], str(error)
@@ -198,10 +198,3 @@ def _cut(text: str | None) -> int | None:
     except ValueError:
         fail(f"--cut: {text!r} is no day such as 2011-10-01", ExitCode.USAGE)
     return round((day if day.tzinfo else day.replace(tzinfo=UTC)).timestamp() * 1000)
-
-
-def _write_lists(path: Path, report: Report) -> None:
-    shop = report.shop
-    for number, section in enumerate(report.sections):
-        own = path if number == 0 else path.with_name(f"{path.stem}.{section.name.replace(' ', '-')}{path.suffix}")
-        write_lists(own, section.lists, section.cases, shop.catalogue, shop.users)

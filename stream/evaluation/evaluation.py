@@ -75,6 +75,8 @@ def _evaluate(shop: Shop, options: Options, contest: Contest, settings: Settings
         trained_worker=workers.figures.get(TRAINED_WORKER, {}),
         training=workers.training,
         nightly=workers.nightly,
+        published=workers.published,
+        worker_tests=workers.tests,
         unknown_kinds=workers.unknown_kinds,
         left_out={**left_out, **workers.left_out},
     )

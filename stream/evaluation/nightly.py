@@ -26,8 +26,8 @@ from stream.evaluation.figures import Judge
 from stream.evaluation.interactions import BoolArray, IntArray, Knowledge
 from stream.evaluation.plan import Shop
 from stream.evaluation.scoring import Scorer, block_size, top_items
-from stream.evaluation.shop import order_by_user
-from stream.evaluation.worker_run import LENGTH, WorkerLists
+from stream.evaluation.worker_lists import LENGTH, WorkerLists
+from stream.evaluation.worker_tests import Processed
 
 WORKER, TRAINED_WORKER = "worker", "trained worker"
 LEAD_METRIC = "NDCG@10"
@@ -36,11 +36,19 @@ SHOWN = ("HR@5", "NDCG@5", "HR@10", "NDCG@10", "MRR@10")
 
 @dataclass(frozen=True)
 class Comparison:
-    """One list's cases, everyone's figures over them, and each worker's paired lead over the best batch by NDCG@10."""
+    """One list's cases, everyone's figures over them, and each worker's paired lead over the best batch by NDCG@10.
 
-    cases: int
+    compared: (B,) which of the worker's tests are the cases.
+    """
+
+    compared: BoolArray
     models: Mapping[str, Mapping[str, Interval]]
     leads: Mapping[str, Lead]
+
+    @property
+    def cases(self) -> int:
+        """Return how many cases there are."""
+        return int(np.count_nonzero(self.compared))
 
     def as_json(self) -> dict[str, object]:
         """Return plain values by name."""
@@ -65,11 +73,11 @@ def compare_with_nightly(
     batches = {name: scorer for name, scorer in fitted.items() if scorer is not None}
     comparisons = {}
     for name, allowed in RULES.items():
-        kept = np.flatnonzero(tests.reachable(allowed))
-        if len(kept):
-            lists = {worker: found.lists[name][kept] for worker, found in workers.items()}
-            comparison = _compare(name, tests.select(kept), batches, lists, contest)
-            comparisons[name.replace("_", "-")] = comparison
+        compared = tests.reachable(allowed)
+        if compared.any():
+            lists = {worker: found.lists[name][compared] for worker, found in workers.items()}
+            models, leads = _compare(name, tests.select(np.flatnonzero(compared)), batches, lists, contest)
+            comparisons[name.replace("_", "-")] = Comparison(compared, models, leads)
     return comparisons
 
 
@@ -88,18 +96,14 @@ class _Tests:
 
     @classmethod
     def of(cls, shop: Shop, found: WorkerLists, settings: ListSettings) -> "_Tests":
-        order = order_by_user(shop.raw)
-        processed = order >= found.processed_from
-        log, order = shop.log.select(processed), order[processed]
-        places = np.full(len(shop.raw), -1, np.int64)
-        places[order] = np.arange(len(order))
-        ends = places[found.places]
+        processed = Processed.of(shop, found)
+        log, order, ends = processed.log, processed.order, processed.ends
         is_purchase = np.array([kind == "purchase" for kind in shop.raw.kinds], np.bool_)[order]
         purchases_before = np.r_[0, np.cumsum(is_purchase)].astype(np.int64)[ends]
         users = log.users[ends]
         return cls(
             Knowledge(log.select(order < found.tested_from), shop.catalogue, int(shop.raw.times[found.tested_from])),
-            cases_from_log(log, users, ends, ends + 1),
+            processed.cases(),
             cases_from_log(log.select(is_purchase), users, purchases_before, purchases_before, at=0),
             found.categories,
             settings,
@@ -166,7 +170,7 @@ def _latest_distinct(cases: Cases, most: int) -> Iterator[IntArray]:
 
 def _compare(
     name: str, tests: _Tests, batches: Mapping[str, Scorer], workers: Mapping[str, IntArray], contest: Contest
-) -> Comparison:
+) -> tuple[dict[str, dict[str, Interval]], dict[str, Lead]]:
     judge, allowed = Judge([Split(tests.knowledge, tests.cases)], contest.seed), RULES[name]
     lists = dict(workers)
     for batch, scorer in batches.items():
@@ -187,4 +191,4 @@ def _compare(
     leads = {
         worker: Lead(best, judge.lead(published, lists[best], LEAD_METRIC)) for worker, published in workers.items()
     }
-    return Comparison(len(tests), models, leads)
+    return models, leads

@@ -12,6 +12,8 @@ from stream.evaluation.bootstrap import CONFIDENCE
 from stream.evaluation.contest import RANKER, Section
 from stream.evaluation.nightly import Comparison
 from stream.evaluation.plan import Shop
+from stream.evaluation.worker_lists import WorkerLists
+from stream.evaluation.worker_tests import WorkerTests
 
 SHOWN_WEIGHTS = 20
 
@@ -22,8 +24,9 @@ class Report:
 
     relations: of each cross-sell section, the shares of the lists that relations hold. worker: what the worker's own
     code published, by list; trained_worker: the same with a user model trained before the tests, training: its
-    metrics; nightly: their lists against those of nightly batches; unknown_kinds: how many events the worker does not
-    know, by kind. left_out: what was asked for and could not be made, by name, and why.
+    metrics; nightly: their lists against those of nightly batches; published: the lists themselves, by worker, and
+    worker_tests what they were asked; unknown_kinds: how many events the worker does not know, by kind. left_out: what
+    was asked for and could not be made, by name, and why.
     """
 
     protocol: str
@@ -38,6 +41,8 @@ class Report:
     trained_worker: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     training: Mapping[str, float] = field(default_factory=dict)
     nightly: Mapping[str, Comparison] = field(default_factory=dict)
+    published: Mapping[str, WorkerLists] = field(default_factory=dict)
+    worker_tests: WorkerTests | None = None
     unknown_kinds: Mapping[str, int] = field(default_factory=dict)
     left_out: Mapping[str, str] = field(default_factory=dict)
 

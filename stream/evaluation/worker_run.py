@@ -8,26 +8,21 @@ import time
 from bisect import bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
 
 import msgspec
 import numpy as np
 
 from stream.encoding import load_encoders
-from stream.evaluation.interactions import Catalogue, IntArray, codes_of
+from stream.evaluation.interactions import Catalogue, codes_of
 from stream.evaluation.list_rules import broken_rules
-from stream.evaluation.metrics import Outcome
 from stream.evaluation.protocols.prequential import AT_ONCE, DELAYS_MS
 from stream.evaluation.reading import RawEvents
 from stream.evaluation.worker_kinds import worker_kind
+from stream.evaluation.worker_lists import LENGTH, LISTS, WorkerLists, places_of
 from stream.pipeline import Pipeline
 from stream.recommendations import Recommendation, decode
 from stream.settings import Settings, StoreName
 
-LISTS = ("cross_sell", "up_sell")
-LENGTH = 10
-CUTOFFS = (5, 10)
-SHOWN_METRICS = ("HR", "NDCG", "MRR")
 TEST_SHARE = 0.2
 
 _END_MS = 1_700_000_000_000
@@ -36,27 +31,6 @@ _END_MS = 1_700_000_000_000
 _NOW = 1e-9
 _BEFORE_THE_TESTS = -(2**62)
 """What was processed before the tests was processed at once: the lists of then count as old enough for any delay."""
-
-
-@dataclass
-class WorkerLists:
-    """lists: (B, 10) codes by list, -1 pads; targets: (B,) what was taken next. ms: from interaction to lists.
-
-    late: by delay, the lists that had been published so long before; -1 where there was none yet.
-
-    places: (B,) of the tests in the raw events, of which the worker processed those from ``processed_from`` on; the
-    tests begin at ``tested_from``. categories: (n,) a code for each item's category in the worker, -1 for none.
-    """
-
-    lists: dict[str, IntArray]
-    targets: IntArray
-    places: IntArray
-    processed_from: int
-    tested_from: int
-    categories: IntArray
-    late: dict[str, dict[str, IntArray]] = field(default_factory=dict)
-    milliseconds: list[float] = field(default_factory=list)
-    broken: Counter[str] = field(default_factory=Counter)
 
 
 def worker_settings(base: Settings) -> Settings:
@@ -140,7 +114,7 @@ async def _run(
                 published = reader.in_force(user, at - late)
                 for name in LISTS:
                     listed = getattr(published, name) if published else ()
-                    rows[delay][name].append(_codes((entry.item_id for entry in listed), catalogue))
+                    rows[delay][name].append(places_of((entry.item_id for entry in listed), catalogue))
         clock.now = at
         pipeline.log.append(topics.interactions, None, event_message(raw, place, shift))
         begun = time.perf_counter()
@@ -220,31 +194,3 @@ def catalogue_messages(catalogue: Catalogue) -> Iterable[tuple[bytes, bytes]]:
         if price == price:
             row["price"] = price
         yield item_id.encode(), msgspec.json.encode({name: value for name, value in row.items() if value != ""})
-
-
-def worker_figures(found: WorkerLists) -> dict[str, dict[str, float]]:
-    """Return, per list and delay, accuracy and how many items are listed; nothing where there is no test.
-
-    Under ``stream``: tests, broken rules and times.
-    """
-    figures: dict[str, dict[str, float]] = {}
-    if not len(found.targets):
-        return figures
-    offsets = np.arange(len(found.targets) + 1)
-    every = {"": found.lists} | {f" {delay}": lists for delay, lists in found.late.items()}
-    for name, delay, lists in ((name, delay, parts[name]) for name in LISTS for delay, parts in every.items()):
-        measured = Outcome.of(lists, found.targets, offsets).measure(CUTOFFS)
-        shown = {key: float(value.mean()) for key, value in measured.items() if key.split("@")[0] in SHOWN_METRICS}
-        figures[name.replace("_", "-") + delay] = shown | {"items listed": len(np.unique(lists[lists >= 0]))}
-    figures["stream"] = {
-        "tests": len(found.targets),
-        "broken rules": sum(found.broken.values()),
-        "ms to lists, p50": float(np.quantile(found.milliseconds, 0.5)),
-        "ms to lists, p99": float(np.quantile(found.milliseconds, 0.99)),
-    }
-    return figures
-
-
-def _codes(item_ids: Iterable[str], catalogue: Catalogue) -> list[int]:
-    codes = [catalogue.codes[item_id] for item_id in item_ids][:LENGTH]
-    return codes + [-1] * (LENGTH - len(codes))

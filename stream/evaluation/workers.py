@@ -6,14 +6,18 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import numpy as np
+
 from encoders.base import EncoderError
 from stream.evaluation.contest import Contest
 from stream.evaluation.nightly import TRAINED_WORKER, WORKER, Comparison, compare_with_nightly
 from stream.evaluation.plan import SEQUENCES, Protocol, Shop
 from stream.evaluation.shop import build_log
 from stream.evaluation.worker_kinds import known_to_worker, say_unknown
+from stream.evaluation.worker_lists import LISTS, WorkerLists, worker_figures
 from stream.evaluation.worker_model import train_worker_model
-from stream.evaluation.worker_run import TEST_SHARE, WorkerLists, run_worker, worker_figures
+from stream.evaluation.worker_run import TEST_SHARE, run_worker
+from stream.evaluation.worker_tests import Processed, WorkerTests
 from stream.ranker_file import RankerFileError
 from stream.settings import Settings
 
@@ -22,6 +26,8 @@ from stream.settings import Settings
 class Workers:
     """What workers published: figures by worker and list; training: metrics of the trained one's user model.
 
+    published: the lists themselves, by worker; tests: what all of them were asked, None where nobody ran.
+
     unknown_kinds: how many events the worker does not know, by their kind; they were neither processed nor tested.
     left_out: why a worker did not run, by its name.
     """
@@ -29,6 +35,8 @@ class Workers:
     figures: Mapping[str, dict[str, dict[str, float]]] = field(default_factory=dict)
     training: Mapping[str, float] = field(default_factory=dict)
     nightly: Mapping[str, Comparison] = field(default_factory=dict)
+    published: Mapping[str, WorkerLists] = field(default_factory=dict)
+    tests: WorkerTests | None = None
     unknown_kinds: Mapping[str, int] = field(default_factory=dict)
     left_out: Mapping[str, str] = field(default_factory=dict)
 
@@ -66,10 +74,23 @@ def run_workers(shop: Shop, most: int, train: bool, contest: Contest, settings: 
                 training, found[TRAINED_WORKER] = model.metrics, run(TRAINED_WORKER, model.settings)
             except EncoderError as error:
                 left_out[TRAINED_WORKER] = f"--train: {error}"
+    nightly = compare_with_nightly(shop, found, settings.graph.lists, contest) if contest.baselines else {}
     return Workers(
         figures={name: worker_figures(lists) for name, lists in found.items()},
         training=training,
-        nightly=compare_with_nightly(shop, found, settings.graph.lists, contest) if contest.baselines else {},
+        nightly=nightly,
+        published=found,
+        tests=_tests(shop, found[WORKER], nightly if contest.baselines else None),
         unknown_kinds=unknown,
         left_out=left_out,
     )
+
+
+def _tests(shop: Shop, found: WorkerLists, nightly: Mapping[str, Comparison] | None) -> WorkerTests:
+    """``nightly``: None where there was no comparison; a list that it lacks has no case of it."""
+    none = np.zeros(len(found.targets), np.bool_)
+    compared = {}
+    if nightly is not None:
+        of_lists = {name: nightly.get(name.replace("_", "-")) for name in LISTS}
+        compared = {name: none if of_list is None else of_list.compared for name, of_list in of_lists.items()}
+    return WorkerTests(Processed.of(shop, found).cases(), shop.users, compared)

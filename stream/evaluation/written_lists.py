@@ -1,33 +1,69 @@
 """The lists themselves, so that anyone can compute any metric again."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
 
 from stream.evaluation.cases import Cases
-from stream.evaluation.interactions import Catalogue, IntArray
+from stream.evaluation.interactions import BoolArray, Catalogue, IntArray
+from stream.evaluation.report import Report
 
 
-def write_lists(path: Path, lists: IntArray, cases: Cases, catalogue: Catalogue, users: tuple[str, ...]) -> None:
+def write_report(path: Path, report: Report) -> None:
+    """Write the main test's lists to ``path``, those of further tests and of the workers beside it. Raises OSError."""
+    catalogue = report.shop.catalogue
+    for number, section in enumerate(report.sections):
+        own = path if number == 0 else _beside(path, section.name)
+        write_lists(own, section.lists, section.cases, catalogue, report.shop.users)
+    if (tests := report.worker_tests) is None:
+        return
+    for worker, found in report.published.items():
+        for name, lists in found.lists.items():
+            own = _beside(path, worker, name.replace("_", "-"))
+            late = {delay: of_delay[name] for delay, of_delay in found.late.items()}
+            compared = tests.compared.get(name)
+            write_lists(own, lists, tests.cases, catalogue, tests.users, late=late, nightly=compared)
+
+
+def write_lists(
+    path: Path,
+    lists: IntArray,
+    cases: Cases,
+    catalogue: Catalogue,
+    users: tuple[str, ...],
+    *,
+    late: Mapping[str, IntArray] | None = None,
+    nightly: BoolArray | None = None,
+) -> None:
     """Write one JSON object per line: ``case, user, history, target, ranked``.
 
     history: item ids, oldest first. target: item ids, each once. ranked: item ids, best first. user: null where a case
-    is of nobody. Raises OSError.
+    is of nobody. With ``late``, also ``late``: by delay, what was published so long before, as ``ranked``. With
+    ``nightly`` (B,), also ``nightly``: whether the comparison with nightly batches counts the case. Raises OSError.
     """
     encoder = msgspec.json.Encoder()
     names = catalogue.item_ids
     with path.open("wb") as file:
         for case in range(len(cases)):
             user = int(cases.users[case])
-            row = {
+            row: dict[str, object] = {
                 "case": case,
                 "user": users[user] if user >= 0 else None,
                 "history": _names(cases.items[cases.offsets[case] : cases.offsets[case + 1]], names),
                 "target": _names(cases.targets[cases.target_offsets[case] : cases.target_offsets[case + 1]], names),
-                "ranked": _names(lists[case][lists[case] >= 0], names),
+                "ranked": _names(lists[case], names),
             }
+            if late is not None:
+                row["late"] = {delay: _names(of_then[case], names) for delay, of_then in late.items()}
+            if nightly is not None:
+                row["nightly"] = bool(nightly[case])
             file.write(encoder.encode(row) + b"\n")
 
 
+def _beside(path: Path, *names: str) -> Path:
+    return path.with_name(".".join([path.stem, *(name.replace(" ", "-") for name in names)]) + path.suffix)
+
+
 def _names(codes: IntArray, names: tuple[str, ...]) -> list[str]:
-    return [names[code] for code in codes.tolist()]
+    return [names[code] for code in codes[codes >= 0].tolist()]

@@ -14,7 +14,8 @@ from stream.evaluation.contest import Contest
 from stream.evaluation.interactions import FloatArray, Knowledge
 from stream.evaluation.nightly import TRAINED_WORKER, WORKER, compare_with_nightly
 from stream.evaluation.plan import Protocol, Shop, read_shop
-from stream.evaluation.worker_run import WorkerLists, run_worker
+from stream.evaluation.worker_lists import WorkerLists
+from stream.evaluation.worker_run import run_worker
 from stream.settings import Settings
 from tests.unit.stream.evaluation.small_shops import DAY_MS, write_shop
 

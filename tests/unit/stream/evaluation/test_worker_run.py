@@ -10,7 +10,8 @@ from stream.bundles import FORMAT, Bundle, DeltaMessage, encode
 from stream.encoding import load_encoders
 from stream.evaluation.plan import Protocol, Shop, read_shop
 from stream.evaluation.protocols.prequential import DELAYS_MS
-from stream.evaluation.worker_run import LISTS, catalogue_messages, event_message, run_worker, worker_figures
+from stream.evaluation.worker_lists import LISTS, worker_figures
+from stream.evaluation.worker_run import catalogue_messages, event_message, run_worker
 from stream.evaluation.worker_run import worker_settings as settings_of
 from stream.pipeline import Pipeline
 from stream.recommendations import Recommendation, decode

@@ -9,7 +9,8 @@ import pytest
 from stream.evaluation import workers
 from stream.evaluation.contest import Contest
 from stream.evaluation.nightly import TRAINED_WORKER, WORKER
-from stream.evaluation.plan import Protocol, Shop, read_shop
+from stream.evaluation.plan import SEQUENCES, Protocol, Shop, read_shop
+from stream.evaluation.shop import build_log
 from stream.evaluation.workers import Workers, run_workers
 from stream.settings import Settings
 from tests.unit.stream.evaluation.small_shops import write_shop
@@ -61,7 +62,8 @@ def test_what_the_worker_does_not_know_is_neither_processed_nor_tested(shop: Sho
         sessions=shop.raw.sessions[::2],
         tested=shop.raw.tested[::2],
     )
-    assert without_times(found) == without_times(run(replace(shop, raw=raw), 50))
+    log, users = build_log(raw, shop.catalogue, SEQUENCES[Protocol.PREQUENTIAL])
+    assert without_times(found) == without_times(run(replace(shop, raw=raw, log=log, users=users), 50))
     assert not found.left_out
 
 

@@ -1,0 +1,110 @@
+"""From the worker's written lists a stranger computes what the JSON says of them."""
+
+import json
+import math
+from collections import defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from stream.commands.evaluate import evaluate
+from tests.unit.stream.evaluation.small_shops import write_shop
+
+app = typer.Typer()
+app.command()(evaluate)
+
+WORKERS = {"worker": "worker", "trained_worker": "trained-worker"}
+LISTS = ("cross-sell", "up-sell")
+DELAYS = ("1 minute late", "1 hour late", "1 day late")
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Run:
+    """What the call printed as JSON, and the folder it wrote its lists to."""
+
+    found: dict[str, Any]
+    folder: Path
+    events: Path
+
+    def rows(self, *names: str) -> list[Row]:
+        path = self.folder / ".".join(["lists", *names, "jsonl"])
+        return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    folder = tmp_path_factory.mktemp("written")
+    events, items = write_shop(folder)
+    options = ["--events", str(events), "--items", str(items), "--cases", "100", "--worker", "400", "--train"]
+    written = ["--write-lists", str(folder / "lists.jsonl"), "--json"]
+    ended = CliRunner().invoke(app, [*options, *written], env={"INTERESTREAM_ENCODER__TEXT": "hashing"})
+    assert ended.exit_code == 0, ended.output
+    return Run(json.loads(ended.stdout.splitlines()[-1]), folder, events)
+
+
+def figures_of(rows: list[tuple[list[str], str]]) -> dict[str, float]:
+    """Compute figures from (list, what was taken), one after the other."""
+    sums: defaultdict[str, float] = defaultdict(float)
+    for ranked, target in rows:
+        rank = ranked.index(target) + 1 if target in ranked else math.inf
+        for k in (5, 10):
+            sums[f"HR@{k}"] += rank <= k
+            sums[f"NDCG@{k}"] += 1 / math.log2(rank + 1) if rank <= k else 0
+            sums[f"MRR@{k}"] += 1 / rank if rank <= k else 0
+    means = {name: total / len(rows) for name, total in sums.items()}
+    return means | {"items listed": len({item for ranked, _ in rows for item in ranked})}
+
+
+@pytest.mark.parametrize("name", LISTS)
+@pytest.mark.parametrize("worker", WORKERS)
+def test_written_lists_of_the_worker_give_its_figures_again(run: Run, worker: str, name: str) -> None:
+    rows = run.rows(WORKERS[worker], name)
+    told = run.found[worker]
+    assert len(rows) == told["stream"]["tests"] > 40
+    assert [row["case"] for row in rows] == list(range(len(rows)))
+    assert told[name] == pytest.approx(figures_of([(row["ranked"], *row["target"]) for row in rows]))
+    assert told[name]["HR@10"] > 0
+    for delay in DELAYS:
+        late = [(row["late"][delay], *row["target"]) for row in rows]
+        assert told[f"{name} {delay}"] == pytest.approx(figures_of(late))
+
+
+@pytest.mark.parametrize("name", LISTS)
+@pytest.mark.parametrize("worker", WORKERS)
+def test_they_say_which_tests_the_nightly_batches_are_asked_too(run: Run, worker: str, name: str) -> None:
+    rows = [row for row in run.rows(WORKERS[worker], name) if row["nightly"]]
+    compared = run.found["nightly"][name]
+    assert len(rows) == compared["cases"] < run.found["worker"]["stream"]["tests"]
+    told = compared["models"][worker.replace("_", " ")]
+    again = figures_of([(row["ranked"], *row["target"]) for row in rows])
+    assert told == pytest.approx({metric: again[metric] for metric in told})
+
+
+def test_a_history_is_what_the_worker_had_processed_of_the_user(run: Run) -> None:
+    processed = [line.split(",") for line in run.events.read_text().splitlines()][1:][-400:]
+    past: defaultdict[str, list[str]] = defaultdict(list)
+    wanted = []
+    for number, (_, user, item, *_) in enumerate(processed):
+        if number >= 320 and past[user]:
+            wanted.append((user, list(past[user]), [item]))
+        past[user].append(item)
+    for name in LISTS:
+        assert [(row["user"], row["history"], row["target"]) for row in run.rows("worker", name)] == wanted
+
+
+def test_without_batches_no_line_speaks_of_them(run: Run, tmp_path: Path) -> None:
+    options = ["--events", str(run.events), "--cases", "100", "--worker", "100", "--no-baselines"]
+    ended = CliRunner().invoke(
+        app, [*options, "--write-lists", str(tmp_path / "l.jsonl")], env={"INTERESTREAM_ENCODER__TEXT": "hashing"}
+    )
+    assert ended.exit_code == 0, ended.output
+    for name in LISTS:
+        rows = [json.loads(line) for line in (tmp_path / f"l.worker.{name}.jsonl").read_text().splitlines()]
+        assert rows
+        assert all(row.keys() == {"case", "user", "history", "target", "ranked", "late"} for row in rows)
