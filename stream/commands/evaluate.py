@@ -49,7 +49,7 @@ def evaluate(
         str | None, typer.Option(help="next-basket: the day of the cut, such as 2011-10-01; default: a fifth is left.")
     ] = None,
     relations: Annotated[
-        Path | None, typer.Option(help="Folder of item relations: also judge cross-sell by them.")
+        Path | None, typer.Option(help="Folder of item relations: also judge cross-sell by them, the worker's too.")
     ] = None,
     kinds: Annotated[str | None, typer.Option(help="Only these kinds, such as purchase or click,view.")] = None,
     baselines: Annotated[bool, typer.Option(help="Also run the known recommenders.")] = True,

@@ -53,7 +53,7 @@ def _evaluate(shop: Shop, options: Options, contest: Contest, settings: Settings
         section, freshness = run_prequential(shop, contest, options.most_cases)
         sections = [section]
         if options.worker:
-            workers = run_workers(shop, options.worker, options.train, contest, settings)
+            workers = run_workers(shop, options.worker, options.train, contest, settings, relations)
     else:
         tests, left_out = _planned(shop, options)
         sections = contest.run(tests)
@@ -77,6 +77,7 @@ def _evaluate(shop: Shop, options: Options, contest: Contest, settings: Settings
         nightly=workers.nightly,
         published=workers.published,
         worker_tests=workers.tests,
+        worker_relations=workers.relations,
         unknown_kinds=workers.unknown_kinds,
         left_out={**left_out, **workers.left_out},
     )

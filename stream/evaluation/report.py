@@ -10,9 +10,10 @@ import numpy as np
 from stream.evaluation.baselines.table import BASELINES
 from stream.evaluation.bootstrap import CONFIDENCE
 from stream.evaluation.contest import RANKER, Section
-from stream.evaluation.nightly import Comparison
+from stream.evaluation.nightly import TRAINED_WORKER, WORKER, Comparison
 from stream.evaluation.plan import Shop
 from stream.evaluation.worker_lists import WorkerLists
+from stream.evaluation.worker_relations import RelationFigures
 from stream.evaluation.worker_tests import WorkerTests
 
 SHOWN_WEIGHTS = 20
@@ -25,8 +26,8 @@ class Report:
     relations: of each cross-sell section, the shares of the lists that relations hold. worker: what the worker's own
     code published, by list; trained_worker: the same with a user model trained before the tests, training: its
     metrics; nightly: their lists against those of nightly batches; published: the lists themselves, by worker, and
-    worker_tests what they were asked; unknown_kinds: how many events the worker does not know, by kind. left_out: what
-    was asked for and could not be made, by name, and why.
+    worker_tests what they were asked; worker_relations: their cross-sell by relation; unknown_kinds: how many events
+    the worker does not know, by kind. left_out: what was asked for and could not be made, by name, and why.
     """
 
     protocol: str
@@ -43,6 +44,7 @@ class Report:
     nightly: Mapping[str, Comparison] = field(default_factory=dict)
     published: Mapping[str, WorkerLists] = field(default_factory=dict)
     worker_tests: WorkerTests | None = None
+    worker_relations: Mapping[str, Mapping[str, RelationFigures]] = field(default_factory=dict)
     unknown_kinds: Mapping[str, int] = field(default_factory=dict)
     left_out: Mapping[str, str] = field(default_factory=dict)
 
@@ -64,8 +66,8 @@ class Report:
             "sections": {section.name: section_as_json(section) for section in self.sections},
             "freshness": {delay: dict(figures) for delay, figures in self.freshness.items()},
             "relations": {name: dict(shares) for name, shares in self.relations.items()},
-            "worker": {name: dict(figures) for name, figures in self.worker.items()},
-            "trained_worker": {name: dict(figures) for name, figures in self.trained_worker.items()},
+            "worker": self._of_worker(WORKER, self.worker),
+            "trained_worker": self._of_worker(TRAINED_WORKER, self.trained_worker),
             "training": dict(self.training),
             "nightly": {name: comparison.as_json() for name, comparison in self.nightly.items()},
             "worker_unknown_kinds": dict(self.unknown_kinds),
@@ -74,6 +76,12 @@ class Report:
             "seconds": round(self.seconds, 1),
             "cpu_seconds": round(self.cpu_seconds, 1),
         }
+
+    def _of_worker(self, name: str, lists: Mapping[str, Mapping[str, float]]) -> dict[str, Any]:
+        found: dict[str, Any] = {of: dict(figures) for of, figures in lists.items()}
+        if relations := self.worker_relations.get(name):
+            found["relations"] = {relation: figures.as_json() for relation, figures in relations.items()}
+        return found
 
 
 def section_as_json(section: Section) -> dict[str, Any]:

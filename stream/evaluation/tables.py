@@ -9,6 +9,9 @@ from stream.evaluation.contest import Section
 from stream.evaluation.figures import Figures
 from stream.evaluation.nightly import LEAD_METRIC, SHOWN, Comparison
 from stream.evaluation.report import Report
+from stream.evaluation.worker_lists import LENGTH
+from stream.evaluation.worker_relations import METRICS as RELATION_METRICS
+from stream.evaluation.worker_relations import RelationFigures
 
 ACCURACY = ("HR@10", "NDCG@10", "HR@20", "MRR@20", "Recall@20", "NDCG@20")
 LISTS = ("coverage@10", "popularity bias@10", "intra-list diversity@10", "category novelty@10", "price lift@10")
@@ -33,6 +36,8 @@ def tables(report: Report) -> Iterator[Table]:
         yield from (_comparison(name, found) for name, found in report.nightly.items())
         streams = {f"{run}stream": found["stream"] for run, found in runs.items()}
         yield _plain("the worker's own code, one interaction at a time", streams)
+    if any(report.worker_relations.values()):
+        yield _worker_relations(report.worker_relations)
     if report.training:
         metrics = {name: {"value": value} for name, value in report.training.items()}
         yield _plain("trained worker: its user model", metrics)
@@ -99,6 +104,19 @@ def _comparison(name: str, found: Comparison) -> Table:
         over, by = lead.part, lead.difference
         lines.append(f"{worker}, lead over {over}: {by.value:+.4f} ({by.low:+.4f} to {by.high:+.4f}) {LEAD_METRIC}")
     table.caption, table.caption_justify = "\n".join(lines), "left"
+    return table
+
+
+def _worker_relations(found: Mapping[str, Mapping[str, RelationFigures]]) -> Table:
+    title = "cross-sell of a user who bought one item: what a relation names in other top categories"
+    table = Table(title=title, title_justify="left")
+    for name in ("", "cases", *RELATION_METRICS, "places of other top categories", "items processed"):
+        table.add_column(name, justify="right" if name else "left")
+    for worker, relations in found.items():
+        for name, figures in relations.items():
+            cells = (_with_interval(figures.accuracy[metric]) for metric in RELATION_METRICS)
+            places = f"{figures.elsewhere:.1f} of {LENGTH}"
+            table.add_row(f"{worker}, {name}", f"{len(figures.cases):,}", *cells, places, f"{figures.processed:.0%}")
     return table
 
 

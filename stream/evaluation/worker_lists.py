@@ -19,7 +19,8 @@ SHOWN_METRICS = ("HR", "NDCG", "MRR")
 class WorkerLists:
     """lists: (B, 10) codes by list, -1 pads; targets: (B,) what was taken next. ms: from interaction to lists.
 
-    late: by delay, the lists that had been published so long before; -1 where there was none yet.
+    late: by delay, the lists that had been published so long before; -1 where there was none yet. asked: (Q, 10) codes
+    of the cross-sell lists for users of one item each, in the order in which they were asked for.
 
     places: (B,) of the tests in the raw events, of which the worker processed those from ``processed_from`` on; the
     tests begin at ``tested_from``. categories: (n,) a code for each item's category in the worker, -1 for none.
@@ -32,6 +33,7 @@ class WorkerLists:
     tested_from: int
     categories: IntArray
     late: dict[str, dict[str, IntArray]] = field(default_factory=dict)
+    asked: IntArray = field(default_factory=lambda: np.empty((0, LENGTH), np.int64))
     milliseconds: list[float] = field(default_factory=list)
     broken: Counter[str] = field(default_factory=Counter)
 

@@ -13,10 +13,11 @@ import msgspec
 import numpy as np
 
 from stream.encoding import load_encoders
-from stream.evaluation.interactions import Catalogue, codes_of
+from stream.evaluation.interactions import Catalogue, IntArray, codes_of
 from stream.evaluation.list_rules import broken_rules
 from stream.evaluation.protocols.prequential import AT_ONCE, DELAYS_MS
 from stream.evaluation.reading import RawEvents
+from stream.evaluation.worker_asked import ask_after_one_purchase
 from stream.evaluation.worker_kinds import worker_kind
 from stream.evaluation.worker_lists import LENGTH, LISTS, WorkerLists, places_of
 from stream.pipeline import Pipeline
@@ -48,19 +49,28 @@ def worker_settings(base: Settings) -> Settings:
 
 
 async def run_worker(
-    raw: RawEvents, catalogue: Catalogue, base: Settings, most: int, step: Callable[[], None]
+    raw: RawEvents,
+    catalogue: Catalogue,
+    base: Settings,
+    most: int,
+    step: Callable[[], None],
+    asked: IntArray | None = None,
 ) -> WorkerLists:
     """Process the last ``most`` interactions; the last fifth of them one by one, as tests.
 
-    raw: of kinds that the worker knows, as :func:`known_to_worker` names them. step: called once per test
-    interaction. Raises encoders.base.EncoderError.
+    raw: of kinds that the worker knows, as :func:`known_to_worker` names them. asked: (Q,) item codes; at the end it is
+    asked for the cross-sell list of a user who bought just that item. step: called once per test interaction and item
+    asked. Raises encoders.base.EncoderError.
     """
     settings = worker_settings(base)
     clock = _Clock()
     pipeline = Pipeline(settings, load_encoders(settings.encoder), clock)
     await pipeline.start()
     try:
-        return await _run(pipeline, clock, raw, catalogue, most, step)
+        found = await _run(pipeline, clock, raw, catalogue, most, step)
+        if asked is not None:
+            found.asked = await ask_after_one_purchase(pipeline, catalogue, asked, clock.now, step)
+        return found
     finally:
         await pipeline.close()
 

@@ -12,10 +12,12 @@ from encoders.base import EncoderError
 from stream.evaluation.contest import Contest
 from stream.evaluation.nightly import TRAINED_WORKER, WORKER, Comparison, compare_with_nightly
 from stream.evaluation.plan import SEQUENCES, Protocol, Shop
+from stream.evaluation.relation_tests import Relations
 from stream.evaluation.shop import build_log
 from stream.evaluation.worker_kinds import known_to_worker, say_unknown
 from stream.evaluation.worker_lists import LISTS, WorkerLists, worker_figures
 from stream.evaluation.worker_model import train_worker_model
+from stream.evaluation.worker_relations import RelationFigures, WorkerQuestions
 from stream.evaluation.worker_run import TEST_SHARE, run_worker
 from stream.evaluation.worker_tests import Processed, WorkerTests
 from stream.ranker_file import RankerFileError
@@ -26,7 +28,8 @@ from stream.settings import Settings
 class Workers:
     """What workers published: figures by worker and list; training: metrics of the trained one's user model.
 
-    published: the lists themselves, by worker; tests: what all of them were asked, None where nobody ran.
+    published: the lists themselves, by worker; tests: what all of them were asked, None where nobody ran. relations: by
+    worker and relation.
 
     unknown_kinds: how many events the worker does not know, by their kind; they were neither processed nor tested.
     left_out: why a worker did not run, by its name.
@@ -37,14 +40,18 @@ class Workers:
     nightly: Mapping[str, Comparison] = field(default_factory=dict)
     published: Mapping[str, WorkerLists] = field(default_factory=dict)
     tests: WorkerTests | None = None
+    relations: Mapping[str, Mapping[str, RelationFigures]] = field(default_factory=dict)
     unknown_kinds: Mapping[str, int] = field(default_factory=dict)
     left_out: Mapping[str, str] = field(default_factory=dict)
 
 
-def run_workers(shop: Shop, most: int, train: bool, contest: Contest, settings: Settings) -> Workers:
+def run_workers(
+    shop: Shop, most: int, train: bool, contest: Contest, settings: Settings, relations: Relations | None = None
+) -> Workers:
     """Let the worker process the last ``most`` interactions; with ``train`` once more, with a model of its own.
 
-    Raises nothing that only a worker lacks: who asked has other tests behind them.
+    relations: what its cross-sell is judged by, too. Raises nothing that only a worker lacks: who asked has other tests
+    behind them.
     """
     raw, unknown = known_to_worker(shop.raw)
     if not len(raw):
@@ -52,9 +59,12 @@ def run_workers(shop: Shop, most: int, train: bool, contest: Contest, settings: 
     log, users = build_log(raw, shop.catalogue, SEQUENCES[Protocol.PREQUENTIAL]) if unknown else (shop.log, shop.users)
     shop = replace(shop, raw=raw, log=log, users=users)
 
+    questions = WorkerQuestions.of(shop, relations or {})
+
     def run(name: str, of: Settings) -> WorkerLists:
-        with contest.progress(f"prequential: the {name}", round(TEST_SHARE * min(most, len(raw)))) as step:
-            return asyncio.run(run_worker(raw, shop.catalogue, of, most, step))
+        total = round(TEST_SHARE * min(most, len(raw))) + len(questions.items)
+        with contest.progress(f"prequential: the {name}", total) as step:
+            return asyncio.run(run_worker(raw, shop.catalogue, of, most, step, questions.items))
 
     try:
         found = {WORKER: run(WORKER, settings)}
@@ -81,6 +91,7 @@ def run_workers(shop: Shop, most: int, train: bool, contest: Contest, settings: 
         nightly=nightly,
         published=found,
         tests=_tests(shop, found[WORKER], nightly if contest.baselines else None),
+        relations={name: questions.judge(lists, shop, contest.seed) for name, lists in found.items()},
         unknown_kinds=unknown,
         left_out=left_out,
     )

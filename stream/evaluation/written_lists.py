@@ -24,6 +24,8 @@ def write_report(path: Path, report: Report) -> None:
             late = {delay: of_delay[name] for delay, of_delay in found.late.items()}
             compared = tests.compared.get(name)
             write_lists(own, lists, tests.cases, catalogue, tests.users, late=late, nightly=compared)
+        for name, figures in report.worker_relations.get(worker, {}).items():
+            write_lists(_beside(path, worker, name), figures.lists, figures.cases, catalogue, ())
 
 
 def write_lists(

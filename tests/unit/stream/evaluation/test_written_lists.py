@@ -1,7 +1,9 @@
 """From the worker's written lists a stranger computes what the JSON says of them."""
 
+import gzip
 import json
 import math
+import re
 from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +21,7 @@ app.command()(evaluate)
 
 WORKERS = {"worker": "worker", "trained_worker": "trained-worker"}
 LISTS = ("cross-sell", "up-sell")
+ENVIRONMENT = {"INTERESTREAM_ENCODER__TEXT": "hashing"}
 DELAYS = ("1 minute late", "1 hour late", "1 day late")
 
 Row = dict[str, Any]
@@ -31,6 +34,7 @@ class Run:
     found: dict[str, Any]
     folder: Path
     events: Path
+    items: Path
 
     def rows(self, *names: str) -> list[Row]:
         path = self.folder / ".".join(["lists", *names, "jsonl"])
@@ -42,10 +46,22 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     folder = tmp_path_factory.mktemp("written")
     events, items = write_shop(folder)
     options = ["--events", str(events), "--items", str(items), "--cases", "100", "--worker", "400", "--train"]
-    written = ["--write-lists", str(folder / "lists.jsonl"), "--json"]
-    ended = CliRunner().invoke(app, [*options, *written], env={"INTERESTREAM_ENCODER__TEXT": "hashing"})
+    more = ["--relations", str(write_relations(folder, items)), "--write-lists", str(folder / "lists.jsonl"), "--json"]
+    ended = CliRunner().invoke(app, [*options, *more], env=ENVIRONMENT)
     assert ended.exit_code == 0, ended.output
-    return Run(json.loads(ended.stdout.splitlines()[-1]), folder, events)
+    return Run(json.loads(ended.stdout.splitlines()[-1]), folder, events, items)
+
+
+def write_relations(folder: Path, items: Path) -> Path:
+    """Relate each item to its neighbours, which are of other aisles, and to one of its own."""
+    with gzip.open(items, "rt") as file:
+        ids = [line.split(",")[0] for line in file.read().splitlines()[1:]]
+    for name in ("product.txt", "related_product.txt"):
+        (folder / name).write_text("\n".join(ids) + "\n")
+    for name, steps in {"bought_together": (1,), "also_bought": (1, 2, 6), "also_viewed": (6,)}.items():
+        lines = [" ".join(str((place + step) % len(ids)) for step in steps) for place in range(len(ids))]
+        (folder / f"{name}_p_p.txt").write_text("\n".join(lines) + "\n")
+    return folder
 
 
 def figures_of(rows: list[tuple[list[str], str]]) -> dict[str, float]:
@@ -98,12 +114,35 @@ def test_a_history_is_what_the_worker_had_processed_of_the_user(run: Run) -> Non
         assert [(row["user"], row["history"], row["target"]) for row in run.rows("worker", name)] == wanted
 
 
+@pytest.mark.parametrize("relation", ["bought_together", "also_bought"])
+@pytest.mark.parametrize("worker", WORKERS)
+def test_written_lists_give_the_figures_by_relations_again(run: Run, worker: str, relation: str) -> None:
+    rows, told = run.rows(WORKERS[worker], relation), run.found[worker]["relations"][relation]
+    asked = run.rows(relation)  # of the ranker
+    assert [(row["history"], row["target"]) for row in rows] == [(row["history"], row["target"]) for row in asked]
+    assert {(row["user"], len(row["history"])) for row in rows} == {(None, 1)}
+    sums: defaultdict[str, float] = defaultdict(float)
+    for row in rows:
+        ranks = [rank for rank, item in enumerate(row["ranked"], 1) if item in row["target"]]
+        most = min(10, len(row["target"]))
+        sums["HR@10"] += len(ranks) > 0
+        sums["Recall@10"] += len(ranks) / most
+        sums["NDCG@10"] += sum(1 / math.log2(r + 1) for r in ranks) / sum(1 / math.log2(r + 2) for r in range(most))
+    assert len(rows) == told["cases"] > 40
+    assert sum(len(row["target"]) for row in rows) == told["targets"]
+    for metric, total in sums.items():
+        assert told[metric] == pytest.approx(total / len(rows))
+        low, high = told["intervals"][metric]
+        assert 0 < low < told[metric] < high
+
+
 def test_without_batches_no_line_speaks_of_them(run: Run, tmp_path: Path) -> None:
-    options = ["--events", str(run.events), "--cases", "100", "--worker", "100", "--no-baselines"]
-    ended = CliRunner().invoke(
-        app, [*options, "--write-lists", str(tmp_path / "l.jsonl")], env={"INTERESTREAM_ENCODER__TEXT": "hashing"}
-    )
+    options = ["--events", str(run.events), "--items", str(run.items), "--cases", "100", "--worker", "100"]
+    more = ["--no-baselines", "--relations", str(run.folder), "--write-lists", str(tmp_path / "l.jsonl")]
+    ended = CliRunner().invoke(app, [*options, *more], env={**ENVIRONMENT, "COLUMNS": "200"})
     assert ended.exit_code == 0, ended.output
+    assert "cross-sell of a user who bought one item" in ended.stdout
+    assert re.search(r"worker, also_bought .* \d+\.\d of 10 │ +\d+% │", ended.stdout)
     for name in LISTS:
         rows = [json.loads(line) for line in (tmp_path / f"l.worker.{name}.jsonl").read_text().splitlines()]
         assert rows
