@@ -54,12 +54,13 @@ class ListSettings(BaseModel):
     anchors: PositiveInt = Field(5, description="Latest distinct items that up-sell starts from.")
     category_feature: float = Field(0.2, ge=0, description="Weight of the category association.")
     transition_feature: float = Field(1.0, ge=0, description="Weight of the item transitions.")
-    embedding_feature: float = Field(0.8, ge=0, description="Weight of the embedding's cosine.")
+    embedding_feature: float = Field(0.4, ge=0, description="Weight of the embedding's cosine in cross-sell.")
+    up_sell_embedding_feature: float = Field(0.8, ge=0, description="The same in up-sell.")
     likeness_feature: float = Field(
-        0.4, ge=0, description="Weight of the cosine with one of the latest items of other categories."
+        0.2, ge=0, description="Weight of the cosine with one of the latest items of other categories."
     )
     words_feature: float = Field(
-        0.8, ge=0, description="Weight of the words shared with the latest item, where that is of another category."
+        1.0, ge=0, description="Weight of the words shared with the latest item, where that is of another category."
     )
     popularity_feature: float = Field(0.05, ge=0, description="Weight of the decayed popularity.")
     diversity: float = Field(0.1, ge=0, le=1, description="Share of maximal marginal relevance given to novelty.")

@@ -34,7 +34,7 @@ def fixed_weights(settings: ListSettings, ranking: RankingSettings) -> Weights:
         settings.words_feature,
         settings.popularity_feature,
     )
-    up_sell = settings.transition_feature, settings.embedding_feature, ranking.price_feature
+    up_sell = settings.transition_feature, settings.up_sell_embedding_feature, ranking.price_feature
     return Weights(cross_sell, up_sell, f"fixed-{weights_digest(cross_sell, up_sell)}")
 
 

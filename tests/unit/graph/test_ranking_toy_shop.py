@@ -81,6 +81,7 @@ ROUND = ListSettings(
     category_feature=1.0,
     transition_feature=0.7,
     embedding_feature=0.5,
+    up_sell_embedding_feature=0.5,
     words_feature=0.0,
     popularity_feature=0.1,
     saturation=0.5,

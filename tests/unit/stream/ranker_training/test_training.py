@@ -79,9 +79,9 @@ def test_learned_weights_that_are_not_better_are_not_used() -> None:
     assert found.weights == {
         "category": 0.2,
         "transition": 1.0,
-        "embedding": 0.8,
-        "likeness": 0.4,
-        "words": 0.8,
+        "embedding": 0.4,
+        "likeness": 0.2,
+        "words": 1.0,
         "popularity": 0.05,
     }
     assert found.fitted is not None
