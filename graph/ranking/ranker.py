@@ -168,7 +168,7 @@ class Ranker:
         users, rows = users[picked], rows[picked]
         likest = (
             likest_anchors(shop, batch, of.vectors, users, rows, self._ranking),
-            left_of_words(shop, batch, of.words, users, rows),
+            left_of_words(shop, batch, users, rows),
         )
         return cross_sell_lists(shop, batch, of.names, _heard_of(found, weights), parts, chosen, propensities, likest)
 

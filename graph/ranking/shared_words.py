@@ -15,9 +15,9 @@ from graph.ranking.words import WordLikeness
 
 @dataclass(frozen=True, slots=True)
 class SharedWords:
-    """How alike items are, by their words, to the item at one place of each user's history.
+    """How alike items are, by their words, to each user's latest one.
 
-    categories: (size,) of that item. Items of its own category count as unlike it: they would be no cross-sell.
+    categories: (size,) of that one. Items of its own category count as unlike it: they would be no cross-sell.
     """
 
     likeness: WordLikeness
@@ -29,9 +29,9 @@ class SharedWords:
         return np.where(away, self.likeness.of(users, rows), 0.0)
 
 
-def shared_words(shop: Shop, batch: ProfileBatch, place: int = 0) -> SharedWords:
-    """Compare the item at ``place`` of each user's history, 0 the latest, with the whole shop."""
-    rows, categories = items_at(batch, place)
+def shared_words(shop: Shop, batch: ProfileBatch) -> SharedWords:
+    """Compare each user's latest item with the whole shop."""
+    rows, categories = items_at(batch, 0)
     return SharedWords(shop.items.words.likeness(rows), categories)
 
 
@@ -43,11 +43,16 @@ def alike_rows(shop: Shop, batch: ProfileBatch, shared: SharedWords, most: int) 
     return shared.likeness.nearest(chosen & away_from_home(batch, users, categories), shop.ranks, most)
 
 
-def left_of_words(shop: Shop, batch: ProfileBatch, shared: SharedWords, users: IntArray, rows: IntArray) -> Likest:
+def left_of_words(shop: Shop, batch: ProfileBatch, users: IntArray, rows: IntArray) -> Likest:
     """Return the latest item of each (user, row) that shares words with it, and what is left once that is gone.
 
     The item before it is then the latest one; it may share more.
     """
-    now, then = shared.of(shop, users, rows), shared_words(shop, batch, 1).of(shop, users, rows)
+    now, then = (_cosines(shop, batch, place, users, rows) for place in (0, 1))
     anchors = np.where(now > 0.0, np.searchsorted(batch.anchors.users, users), ABSENT)
     return Likest(anchors, np.divide(then, now, out=np.ones(len(users)), where=now > 0.0))
+
+
+def _cosines(shop: Shop, batch: ProfileBatch, place: int, users: IntArray, rows: IntArray) -> FloatArray:
+    of_users, categories = items_at(batch, place)
+    return np.where(is_of_another(categories, shop, users, rows), shop.items.words.cosines(of_users[users], rows), 0.0)

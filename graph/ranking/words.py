@@ -77,6 +77,14 @@ class ItemWords:
         owners = np.repeat(known, np.diff(found.indptr))
         return WordLikeness(owners, found.indices.astype(np.int64), found.data, vectors.shape[0])
 
+    def cosines(self, rows: IntArray, others: IntArray) -> FloatArray:
+        """Return the cosine of each pair of rows, (m,); a negative row is like nothing."""
+        vectors, _ = self._vectors()
+        known = np.flatnonzero((np.minimum(rows, others) >= 0) & (np.maximum(rows, others) < vectors.shape[0]))
+        cosines = np.zeros(len(rows))
+        cosines[known] = np.minimum(vectors[rows[known]].multiply(vectors[others[known]]).sum(axis=1), 1.0)
+        return cosines
+
     def _vectors(self) -> tuple[csr_array, csr_array]:
         """Return (n, words) vectors of length 1 or 0, and the same by word."""
         if self._kept is None or self._kept[0] != self.version:

@@ -3,15 +3,17 @@
     python tests/bench/bench_ranking.py --items 4000 75000 --users 256
 
 Everything is drawn from a seed: popularity is Zipf-like, an item leads to about 60 others by views and 25 by purchases,
-two in three of them in its own category. One user in the shop has up to 64 interactions. Prints one line per figure and
-a JSON object last.
+two in three of them in its own category. A title has seven words of 20,000, Zipf-like, too. One user in the shop has up
+to 64 interactions. Prints one line per figure and a JSON object last.
 """
 
 import argparse
 import json
 import time
 from collections.abc import Callable
+from itertools import count
 
+import msgspec
 import numpy as np
 
 from graph.model import Family, Interest, ItemRow, Kind, Level, Successor, SuccessorRecord
@@ -27,6 +29,7 @@ NOW = 1_700_000_000_000
 DAY = 86_400_000
 DIMENSIONS = 64
 NEAREST = 100
+WORDS, TITLE_WORDS = 20_000, 7
 HALF_LIFE_MS = 7 * DAY
 
 
@@ -58,9 +61,13 @@ class InventedShop:
     def rows(self) -> list[ItemRow]:
         """Draw the catalogue."""
         prices = np.exp(self.random.normal(3.0, 0.8, self.size)).round(2)
+        shares = 1.0 / np.arange(1, WORDS + 1) ** 0.9
+        words = np.searchsorted(np.cumsum(shares / shares.sum()), self.random.random((self.size, TITLE_WORDS)))
+        titles = [" ".join(f"w{word}" for word in of) for of in words.tolist()]
+        paths = [self.path(code) for code in self.category.tolist()]
         return [
-            ItemRow(f"i{row:06}", "", self.path(int(self.category[row])), price=float(prices[row]), currency="EUR")
-            for row in range(self.size)
+            ItemRow(f"i{row:06}", title, path, price=float(price), currency="EUR")
+            for row, (title, path, price) in enumerate(zip(titles, paths, prices.tolist(), strict=True))
         ]
 
     def path(self, category: int) -> str:
@@ -157,13 +164,14 @@ def measure(size: int, users: int, repeats: int) -> dict[str, float]:
     nearest = shop.nearest(embeddings)
     ranker = Ranker(items, associations, ListSettings())
 
-    def rank(count: int = users) -> None:
-        ranker.rank(profiles[:count], embeddings[:count], shop.vectors, nearest[:count])
+    def rank(most: int = users) -> None:
+        ranker.rank(profiles[:most], embeddings[:most], shop.vectors, nearest[:most])
 
     first = timed(rank, 1)
     whole = timed(rank, repeats)
     single = timed(lambda: rank(1), repeats)
     changed_category, changed_item = shop.category_record(0), shop.record(0)
+    titles = (msgspec.structs.replace(rows[0], title=f"another title {number}") for number in count())
 
     def after(change: Callable[[], object]) -> float:
         def change_and_rank() -> None:
@@ -183,6 +191,7 @@ def measure(size: int, users: int, repeats: int) -> dict[str, float]:
         "ms_more_after_a_category_record": after(lambda: associations.upsert(changed_category)),
         "ms_more_after_an_item_record": after(lambda: associations.upsert(changed_item)),
         "ms_more_after_a_catalogue_row": after(lambda: items.upsert(rows[0])),
+        "ms_more_after_a_new_title": after(lambda: items.upsert(next(titles))),
     }
 
 

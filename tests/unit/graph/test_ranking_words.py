@@ -35,7 +35,10 @@ def catalogue(*titles: str) -> ItemWords:
 
 
 def alike(words: ItemWords, one: int, other: int) -> float:
-    return float(words.likeness(np.array([one])).of(np.array([0]), np.array([other]))[0])
+    found = float(words.likeness(np.array([one])).of(np.array([0]), np.array([other]))[0])
+    (of_the_pair,) = words.cosines(np.array([one]), np.array([other]))
+    assert of_the_pair == pytest.approx(found, abs=1e-12)
+    return found
 
 
 def test_words_are_those_of_title_brand_and_the_category_that_was_given() -> None:
@@ -62,6 +65,7 @@ def test_nothing_is_like_an_item_that_is_not_there() -> None:
     found = words.likeness(np.array([-1, 7, 1]))
     assert found.of(np.array([0, 1, 2]), np.array([0, 0, 0])).tolist()[:2] == [0.0, 0.0]
     assert found.of(np.array([2, 2]), np.array([0, 7]))[1] == 0.0
+    assert words.cosines(np.array([-1, 1, 7, 1]), np.array([0, -1, 0, 7])).tolist() == [0.0] * 4
     assert ItemWords().likeness(np.array([0])).of(np.array([0]), np.array([0])).tolist() == [0.0]
 
 
