@@ -83,6 +83,9 @@ class ListSettings(BaseModel):
     )
     new_items: int = Field(1, ge=0, description="Places of the cross-sell list for new, untried items that fit.")
     new_seconds: PositiveFloat = Field(30 * DAY_SECONDS, description="An item is new for so long, untried.")
+    new_item_users: int = Field(
+        1000, ge=0, description="Users ranked again at once when new items come, for all that come together; 0: nobody."
+    )
     micro_topics: int = Field(
         5, ge=0, description="Micro-topics of the user that a message names, where items have any."
     )

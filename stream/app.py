@@ -88,6 +88,7 @@ class Runtime(Service):
         await parts.publisher.start()
         started = time.monotonic()
         await asyncio.gather(parts.items.start(), parts.associations.start())
+        parts.knowledge.caught_up()
         self.health.ready["replicas"] = True
         log.info(
             "replicas_read",

@@ -3,6 +3,7 @@
 Encoded as msgpack arrays with a format number first; a newer number than ours is refused by name.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TypeVar
 
@@ -10,6 +11,7 @@ import msgspec
 
 from graph.model import Interaction, ItemRow
 from graph.transitions import Delta
+from stream.partitioning import partition_of
 
 FORMAT = 1
 """Of every internal record. A worker refuses a higher one: upgrade all workers before writing a new format."""
@@ -36,6 +38,24 @@ class Bundle(msgspec.Struct, frozen=True, array_like=True):
     sources: tuple[str, ...]
     entries: tuple[Entry, ...]
     refresh: tuple[str, ...] = ()
+
+
+USERS_PER_BUNDLE = 500
+"""Of a refresh: a bundle is never cut, so this is how far a micro-batch may exceed its bound."""
+
+
+def refresh_bundles(user_ids: Iterable[str], partitions: int) -> dict[int, list[Bundle]]:
+    """Return the bundles that ask for a refresh of users, by the partition that owns them."""
+    of_partition: defaultdict[int, list[str]] = defaultdict(list)
+    for user_id in user_ids:
+        of_partition[partition_of(user_id, partitions)].append(user_id)
+    return {
+        partition: [
+            Bundle(FORMAT, (), (), tuple(users[start : start + USERS_PER_BUNDLE]))
+            for start in range(0, len(users), USERS_PER_BUNDLE)
+        ]
+        for partition, users in of_partition.items()
+    }
 
 
 class ItemRecord(msgspec.Struct, frozen=True, array_like=True):

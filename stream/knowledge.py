@@ -32,10 +32,18 @@ def encode_successors(record: SuccessorRecord) -> bytes | None:
 
 
 class Knowledge:
-    """Items, vectors and associations of the whole shop, and which users wait for which item's category."""
+    """Items, vectors and associations of the whole shop, and what has come that users may wait for.
 
-    def __init__(self, model: UserModel, settings: GraphSettings, quiet_seconds: float = 0.3) -> None:
+    arrived: items that are here, or have another category, since somebody looked last; newcomers: items new in the
+    shop that can be listed since then, and when they came (monotonic seconds), in that order. Whoever takes them up
+    waits until nothing has come for ``quiet_seconds``, and with newcomers ``rest_seconds`` from one time to the next.
+    """
+
+    def __init__(
+        self, model: UserModel, settings: GraphSettings, quiet_seconds: float = 0.3, rest_seconds: float = 10.0
+    ) -> None:
         self.quiet_seconds = quiet_seconds
+        self.rest_seconds = rest_seconds
         self.items = ItemIndex()
         self.associations = AssociationIndex(settings.association, settings.ranking)
         self.serving = Serving(model, VectorFeed())
@@ -44,6 +52,8 @@ class Knowledge:
         self.records: dict[str, ItemRecord] = {}
         self.arrived: set[str] = set()
         self.last_arrival = 0.0
+        self.newcomers: dict[str, float] = {}
+        self._introduced: set[str] = set()
         self.association_changes = 0
         self.category_sources: set[str] = set()
 
@@ -59,6 +69,8 @@ class Knowledge:
             self.records.pop(item_id, None)
             row = self.items.row(item_id)
             self.items.remove(item_id)
+            self.newcomers.pop(item_id, None)
+            self._introduced.discard(item_id)
             if row is not None:
                 for feed in self._feeds:
                     feed.clear(row)
@@ -72,6 +84,18 @@ class Knowledge:
         if not known or record.row.category != before:
             self.arrived.add(item_id)
             self.last_arrival = time.monotonic()
+        self._introduce(item_id, record)
+
+    def _introduce(self, item_id: str, record: ItemRecord) -> None:
+        """Note an item that is new in the shop, once: without its vector it would be ranked by half."""
+        listed = record.row.available and record.row.category is not None and record.vector
+        if record.since and listed and item_id not in self._introduced:
+            self._introduced.add(item_id)
+            self.newcomers[item_id] = time.monotonic()
+
+    def caught_up(self) -> None:
+        """Say that the items topic was read to its end: what was in it came before this process, and is no news."""
+        self.newcomers.clear()
 
     def on_associations(self, records: Iterable[ConsumerRecord]) -> None:
         """Take over records of the associations topic."""

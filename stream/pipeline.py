@@ -110,7 +110,7 @@ class Pipeline:
         self.metrics = Metrics()
         self.metrics.tell_model(encoders.text.model, encoders.user.name, str(encoders.device.torch_device))
         self.thread = EncoderThread(settings.encoder.cpu_threads)
-        self.knowledge = Knowledge(encoders.user, settings.graph, quiet_seconds=0.0)
+        self.knowledge = Knowledge(encoders.user, settings.graph, quiet_seconds=0.0, rest_seconds=0.0)
         self.knowledge.weights = load_weights(settings.graph)
         self._max_records = max_records
         self._followers = (
@@ -140,8 +140,11 @@ class Pipeline:
         return unappliable(record, error, topics.dead_letters)
 
     async def start(self) -> None:
-        """Claim everything."""
+        """Read what the log holds of items and associations, and claim everything."""
         await self.store.start()
+        for follower in self._followers:
+            await follower.catch_up()
+        self.knowledge.caught_up()
         for agent in self.agents:
             await agent.assigned(frozenset(range(self.settings.topics.partitions)))
             self._positions[agent.topic] = [0] * self.settings.topics.partitions

@@ -13,12 +13,10 @@ import msgspec
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from graph.store import GraphStore
-from stream.bundles import FORMAT, Bundle, DeltaMessage, encode
-from stream.partitioning import partition_of
+from stream.bundles import FORMAT, Bundle, DeltaMessage, encode, refresh_bundles
 from stream.sender import ServerAway, check_topics
 from stream.settings import Settings
 
-USERS_PER_BUNDLE = 500
 _POLL_SECONDS = 0.1
 
 
@@ -139,7 +137,7 @@ async def refresh_users(
     partitions = await requests.partitions(topic)
     sizes: dict[tuple[int, int], int] = {}
     async for page in user_ids:
-        bundles = _bundles(page, partitions)
+        bundles = refresh_bundles(page, partitions)
         sent = await requests.send(topic, {p: [encode(bundle) for bundle in of] for p, of in bundles.items()})
         for partition, offsets in sent.items():
             pairs = zip(sorted(offsets), bundles[partition], strict=True)
@@ -149,19 +147,6 @@ async def refresh_users(
     mark = [encode(Bundle(FORMAT, (), ()))]
     await requests.wait(topic, "interest", await requests.send(topic, dict.fromkeys(_offsets(sizes), mark)))
     return Refreshed(sum(sizes.values()), len(sizes), round(time.monotonic() - started, 3))
-
-
-def _bundles(user_ids: Sequence[str], partitions: int) -> dict[int, list[Bundle]]:
-    of_partition: defaultdict[int, list[str]] = defaultdict(list)
-    for user_id in user_ids:
-        of_partition[partition_of(user_id, partitions)].append(user_id)
-    return {
-        partition: [
-            Bundle(FORMAT, (), (), tuple(users[start : start + USERS_PER_BUNDLE]))
-            for start in range(0, len(users), USERS_PER_BUNDLE)
-        ]
-        for partition, users in of_partition.items()
-    }
 
 
 def _offsets(places: Iterable[tuple[int, int]]) -> dict[int, list[int]]:

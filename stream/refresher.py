@@ -102,6 +102,10 @@ class Refresher:
         self._metrics = metrics
         self._ranker = Ranker(knowledge.items, knowledge.associations, settings.lists, settings.ranking)
 
+    def newcomers(self) -> list[str]:
+        """Return the new items that lists keep places for now."""
+        return self._ranker.newcomers()
+
     async def refresh(self, users: Sequence[CachedUser], now: int) -> list[RefreshedUser]:
         """Encode and rank users; gives each its next version (ms, never going back)."""
         if not users:
@@ -117,6 +121,7 @@ class Refresher:
         refreshed = []
         for i, (user, profile) in enumerate(zip(users, profiles, strict=True)):
             user.version = max(user.version + 1, now)
+            user.cross_sell = tuple(item.item_id for item in lists[i].cross_sell)
             shown = [
                 msgspec.structs.replace(interest, score=round(float(encoded.scores[i, j]), _SCORE_DIGITS))
                 for j, interest in enumerate(profile.interests[: self._settings.interest.max_edges])

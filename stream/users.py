@@ -1,7 +1,7 @@
 """User states in memory: the working copy of one user, and the bounded cache of them."""
 
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from graph.state import UserState, decode_state
@@ -10,11 +10,15 @@ from graph.store import StoredUser
 
 @dataclass(slots=True)
 class CachedUser:
-    """A user as last committed. Changed in place by a batch; a batch that fails must drop it from the cache."""
+    """A user as last committed. Changed in place by a batch; a batch that fails must drop it from the cache.
+
+    ``cross_sell``: the items of the list that this process made last, none before it made one.
+    """
 
     user_id: str
     version: int
     state: UserState
+    cross_sell: tuple[str, ...] = ()
 
 
 def loaded_user(user_id: str, stored: StoredUser | None) -> CachedUser:
@@ -40,6 +44,10 @@ class UserCache:
         if user is not None:
             self._users.move_to_end(user_id)
         return user
+
+    def latest(self) -> Iterator[CachedUser]:
+        """Go through the cached users, those used last first; marks nobody."""
+        return reversed(self._users.values())
 
     def put(self, users: Iterable[CachedUser]) -> None:
         """Keep committed users, letting the least recently used go."""

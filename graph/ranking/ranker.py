@@ -128,6 +128,10 @@ class Ranker:
             found.append(UserFeatures(profile.user_id, cross.rows, cross_scaled, up.rows, up_scaled))
         return found
 
+    def newcomers(self) -> list[str]:
+        """Return the new items that lists keep places for now, latest first."""
+        return self._items.ids.names(self._view.current().newcomers.tolist())
+
     def _best(self, rows: IntArray, parts: IntArray) -> dict[str, float]:
         scores: dict[str, float] = {}
         for item_id, score in zip(self._items.ids.names(rows.tolist()), parts.sum(axis=0).tolist(), strict=True):

@@ -9,8 +9,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from graph.store import LedgerCommit, MissingNodes, UserWrite
 from graph.transitions import Delta
 from stream.agents.isolation import Isolation, Originals
+from stream.agents.newcomers import Newcomers
 from stream.agents.waiting import WaitingUsers
-from stream.bundles import FORMAT, Bundle, decode_bundle, delta_messages, encode
+from stream.bundles import FORMAT, Bundle, decode_bundle, delta_messages, encode, refresh_bundles
 from stream.deadletter import parse_dead_letter
 from stream.intray import Records
 from stream.ledgered import LedgeredAgent, Outbox, decode_outbox
@@ -45,6 +46,7 @@ class InterestAgent(LedgeredAgent):
         self.originals = originals
         self.cache = UserCache(self.settings.worker.cached_users)
         self.waiting = WaitingUsers(refresher.knowledge)
+        self.newcomers = Newcomers(refresher, self.cache, self.settings.graph.lists.new_item_users)
         self.isolation = Isolation(self._skip)
         self._stubs: set[str] = set()
         return self
@@ -67,6 +69,7 @@ class InterestAgent(LedgeredAgent):
             if self.hurried:
                 break
         await self._refresh_resolved()
+        await self._refresh_fitting()
         return {p: applied for p in records if (applied := self.ledgers[p].applied) >= 0}
 
     async def republish(self, outboxes: Mapping[int, Outbox]) -> None:
@@ -227,7 +230,7 @@ class InterestAgent(LedgeredAgent):
             },
         )
 
-    # -- users that wait for the catalogue --------------------------------------------------------------------------
+    # -- users whom the catalogue's news concern ---------------------------------------------------------------------
 
     async def _refresh_resolved(self) -> None:
         """Ask for a refresh of users whose items have got a category, through the log like everything else."""
@@ -240,6 +243,21 @@ class InterestAgent(LedgeredAgent):
             for partition, users in sorted(resolved.items())
         ]
         await self.publisher.publish(messages)
+
+    async def _refresh_fitting(self) -> None:
+        """Ask likewise for a refresh of our users whom new items fit: our share of all that are to have one."""
+        partitions = len(self.source_name)
+        share = len(self.ledgers) / partitions
+
+        def ours(user_id: str) -> bool:
+            return partition_of(user_id, partitions) in self.ledgers
+
+        fitting = await self.newcomers.users(self.store, self.patiently, ours, share)
+        bundles = refresh_bundles(fitting, partitions)
+        messages = [Outgoing(self.topic, None, encode(bundle), p) for p in sorted(bundles) for bundle in bundles[p]]
+        if messages:
+            log.info("new_items", extra={"role": self.role, "users": len(fitting)})
+            await self.publisher.publish(messages)
 
 
 def _parts(records: Records) -> Iterator[tuple[int, Part]]:

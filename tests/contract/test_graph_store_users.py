@@ -1,5 +1,6 @@
 """Users: absolute values in, the same values out, edges that are not given are gone."""
 
+import math
 import random
 
 import pytest
@@ -186,3 +187,4 @@ async def test_who_is_most_interested_in_a_category(store: GraphStore, writer: W
     assert await store.interested_users("Home", least, 10) == ["strong", "a", "b"]
     assert await store.interested_users("Home", least, 2) == ["strong", "a"]
     assert await store.interested_users("nowhere", least, 10) == []
+    assert await store.interested_users("Home", -math.inf, 10) == ["strong", "a", "b", "weak"]

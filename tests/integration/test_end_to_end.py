@@ -239,3 +239,30 @@ def owned_items(events: list[dict[str, Any]], at: int) -> set[str]:
     since = at - 30 * DAY_MS
     bought = {e["item_id"] for e in events if e["kind"] == "purchase" and e["occurred_at"] >= since}
     return bought - refunded
+
+
+async def test_a_new_item_needs_nobodys_event(
+    settings: Settings, store: GraphStore, workers: list[Worker], tmp_path: Path
+) -> None:
+    shop = make_shop(seed=12, events=400, users=40, now=time.time_ns() // 1_000_000)
+    workers.extend(Worker(settings, tmp_path / f"worker-{i}.log") for i in range(2))
+    produce_catalogue(settings, shop)
+    await drain(settings, store, workers)
+    produce(settings, settings.topics.interactions, shop.messages)
+    await drain(settings, store, workers)
+    refresh_all(settings)
+    _, before = await at_rest(settings, store, workers)
+    shelf = shop.rows[0]["category"]
+    led_there = {
+        u for u, record in before.items() if any(listed["category"] == shelf for listed in record["cross_sell"])
+    }
+    assert led_there
+
+    row = {"item_id": "new", "title": "quite a new thing", "category": shelf}
+    produce(settings, settings.topics.catalogue, [Message(b"new", json.dumps(row).encode())])
+
+    def listing() -> set[str]:
+        lists = current_lists(settings)
+        return {u for u, record in lists.items() if any(listed["item_id"] == "new" for listed in record["cross_sell"])}
+
+    wait_until(lambda: led_there <= listing(), 60, "the new item is in the lists that hold its category", workers)

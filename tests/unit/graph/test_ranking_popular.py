@@ -9,7 +9,7 @@ from graph.model import ItemRow, Level, Successor, SuccessorRecord
 from graph.ranking.associations import AssociationIndex
 from graph.ranking.cross_candidates import CrossCandidates
 from graph.ranking.items import ItemIndex
-from graph.ranking.newcomers import newcomer_rows
+from graph.ranking.newcomers import leading_categories, newcomer_rows
 from graph.ranking.places import give_places
 from graph.ranking.popular import WHOLE_SHOP, popular_lists
 from graph.ranking.steps import Steps
@@ -87,6 +87,25 @@ def test_newcomers_came_later_and_are_untried() -> None:
     assert newcomers() == ["newer", "new"]
     assert newcomers(available=False) == ["newer"]
     assert newcomers(category=None) == ["newer"]
+
+
+def leading(*targets: str, most: int = 10) -> list[str]:
+    """What leads there, where lamps and glasses lead to mugs, plates to mugs and toys alike, and toys to lamps."""
+    associations = AssociationIndex(AssociationSettings(min_users=1, min_log_likelihood_ratio=0.0))
+    steps = {"Plates": ("Mugs", "Toys"), "Lamps": ("Mugs",), "Glasses": ("Mugs",), "Toys": ("Lamps",)}
+    for source, ends in steps.items():
+        weight = 6.0 if source != "Toys" else 24.0
+        successors = tuple(Successor(target, weight / len(ends), 3, 3) for target in ends)
+        associations.upsert(SuccessorRecord(Level.CATEGORY, source, NOW, successors))
+    return leading_categories(associations, targets, most)
+
+
+def test_what_leads_to_a_newcomers_category_strongest_first() -> None:
+    assert leading("Mugs") == ["Glasses", "Lamps", "Plates"]
+    assert leading("Mugs", most=2) == ["Glasses", "Lamps"]
+    assert leading("Lamps", "Toys") == ["Toys", "Plates"]
+    assert leading("Mugs", "Toys") == ["Glasses", "Lamps", "Plates"]  # each once
+    assert leading("Plates") == leading("nowhere") == leading() == []
 
 
 def test_a_newcomer_is_new_for_a_while() -> None:

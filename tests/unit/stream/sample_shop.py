@@ -2,16 +2,18 @@
 
 import asyncio
 import copy
-from collections.abc import Coroutine, Iterable
+from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 from typing import Any, TypeVar
 
+from aiokafka import ConsumerRecord
+
 from encoders.settings import TextEncoderName
 from graph.memory_store import MemoryGraphStore
 from stream.agents.interest import InterestAgent
-from stream.bundles import FORMAT, DeltaMessage, encode
+from stream.bundles import FORMAT, DeltaMessage, encode, refresh_bundles
 from stream.demo.sample import DATA, load_sample
 from stream.demo.setup import categories_file
 from stream.encoding import Encoders, load_encoders
@@ -40,8 +42,12 @@ class SampleShop:
         return self.pipeline.settings
 
     @property
+    def interest(self) -> InterestAgent:
+        return next(agent for agent in self.pipeline.agents if isinstance(agent, InterestAgent))
+
+    @property
     def refresher(self) -> Refresher:
-        return next(agent for agent in self.pipeline.agents if isinstance(agent, InterestAgent)).refresher
+        return self.interest.refresher
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
         return self.runner.run(coroutine)
@@ -76,14 +82,29 @@ class SampleShop:
             self.pipeline.log.append(topic, None, encode(DeltaMessage(FORMAT, "")), partition)
         self.drain()
 
+    def refresh_all(self) -> None:
+        """Have everybody ranked and published again, as the command does."""
+        topic, partitions = self.settings.topics.bundles, self.settings.topics.partitions
+        for partition, bundles in refresh_bundles(sorted(self.published()), partitions).items():
+            for bundle in bundles:
+                self.pipeline.log.append(topic, None, encode(bundle), partition)
+        self.drain()
+
+    def remember(self, other: "SampleShop") -> None:
+        """Have in memory what the worker that this one was forked from has of its users, the lists it made included."""
+        users = list(other.interest.cache.latest())
+        self.interest.cache.put(copy.deepcopy(users[::-1]))
+
+    def release(self) -> None:
+        """Say that all lists are published, as a worker does that ends in peace: a fork publishes none again."""
+        self.run(self.interest.released())
+
     def fork(self, **settings: Any) -> "SampleShop":
         """Return a copy that goes on by itself, with other settings (of the whole tree) if wanted."""
         changed = Settings(**{**self.settings.model_dump(exclude_defaults=True), **settings})
         store = copy.deepcopy(self.pipeline.store)
         assert isinstance(store, MemoryGraphStore)
-        other = started(changed, self.runner, store)
-        for topic, logs in self.pipeline.log.topics.items():
-            other.pipeline.log.topics[topic][:] = [list(log) for log in logs]
+        other = started(changed, self.runner, store, topics=self.pipeline.log.topics)
         for agent in other.pipeline.agents:
             held = other.run(agent.positions(frozenset(range(changed.topics.partitions))))
             ends = {p: len(log) for p, log in enumerate(self.pipeline.log.topics[agent.topic])}
@@ -92,16 +113,24 @@ class SampleShop:
         return other
 
 
-def started(settings: Settings, runner: asyncio.Runner, store: MemoryGraphStore | None = None) -> SampleShop:
-    """Return an empty shop, or one that goes on with a store."""
+def started(
+    settings: Settings,
+    runner: asyncio.Runner,
+    store: MemoryGraphStore | None = None,
+    max_records: int = 2000,
+    topics: Mapping[str, Sequence[Sequence[ConsumerRecord]]] | None = None,
+) -> SampleShop:
+    """Return an empty shop, or one that goes on with a store and topics."""
     ticks, encoders = count(AFTER), load_encoders(settings.encoder)
-    pipeline = Pipeline(settings, encoders, lambda: next(ticks), store, max_records=2000)
+    pipeline = Pipeline(settings, encoders, lambda: next(ticks), store, max_records)
+    for topic, logs in (topics or {}).items():
+        pipeline.log.topics[topic][:] = [list(log) for log in logs]
     shop = SampleShop(pipeline, encoders, runner)
     shop.run(pipeline.start())
     return shop
 
 
-def make_sample_shop(folder: Path, runner: asyncio.Runner) -> SampleShop:
+def make_sample_shop(folder: Path, runner: asyncio.Runner, max_records: int = 2000) -> SampleShop:
     sample, text = load_sample(), TextEncoderName.HASHING
     settings = Settings.model_validate(
         {
@@ -110,9 +139,10 @@ def make_sample_shop(folder: Path, runner: asyncio.Runner) -> SampleShop:
             "worker": {"category_flush_seconds": 1e-9, "item_flush_seconds": 1e-9, "popular_seconds": 1e-9},
         }
     )
-    shop = started(settings, runner)
+    shop = started(settings, runner, max_records=max_records)
     shop.send(settings.topics.catalogue, sample.catalogue)
     shop.drain()
     shop.send(settings.topics.interactions, read_messages(DATA / "events.csv.gz"))
     shop.rest()
+    shop.release()
     return shop

@@ -9,11 +9,11 @@ from confluent_kafka import Consumer, Message, TopicPartition
 from typer.testing import CliRunner, Result
 
 from graph.memory_store import MemoryGraphStore
-from stream.bundles import Bundle, DeltaMessage, decode_bundle, decode_deltas
+from stream.bundles import USERS_PER_BUNDLE, Bundle, DeltaMessage, decode_bundle, decode_deltas
 from stream.commands.refresh import refresh
 from stream.embedded import EmbeddedBroker
 from stream.partitioning import partition_of
-from stream.refresh_requests import USERS_PER_BUNDLE, NoWorker, Requests, refresh_users, settle_associations
+from stream.refresh_requests import NoWorker, Requests, refresh_users, settle_associations
 from stream.sender import ServerAway, TopicMissing, make_producer
 from stream.settings import KafkaSettings, Settings
 from tests.unit.stream.graphs import commit, small_graph, user

@@ -35,6 +35,13 @@ def test_a_batch_larger_than_the_cache_keeps_its_last() -> None:
     assert present(cached("a", "b", "c", "d", "e", capacity=2), "abcde") == "de"
 
 
+def test_those_used_last_come_first_and_looking_is_no_use() -> None:
+    cache = cached("a", "b", "c")
+    assert cache.get("a") is not None
+    for _ in range(2):
+        assert [user.user_id for user in cache.latest()] == ["a", "c", "b"]
+
+
 def test_dropping_and_clearing() -> None:
     cache = cached("a", "b")
     cache.drop(["a", "unknown"])
