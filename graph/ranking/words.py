@@ -4,6 +4,8 @@ TF-IDF vectors and their cosine (Salton & Buckley, Information Processing & Mana
 term frequencies. Only the rows of the latest items are compared with the shop, so nothing is kept per pair.
 """
 
+import math
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,7 +24,17 @@ never too common, one of many always: each is a pair to add up, for every user."
 MOST_WORDS = 64
 """Of one item, in the order of its text: whoever writes the catalogue chooses how long titles are."""
 
+_WORD = re.compile(r"[^\W_]+")
 _NO_WORDS, _NO_FREQUENCIES = np.empty(0, dtype=np.int64), np.empty(0)
+
+
+def title_words(title: str) -> list[str]:
+    """Return the words of a title without case; signs separate.
+
+    >>> title_words("Tea-mug, RED")
+    ['tea', 'mug', 'red']
+    """
+    return _WORD.findall(title.casefold())
 
 
 def words_of(row: ItemRow) -> list[str]:
@@ -33,10 +45,9 @@ def words_of(row: ItemRow) -> list[str]:
     >>> words_of(ItemRow("m1", title="Red mug, red!", brand="Emma", category="Kitchen > Mugs"))
     ['red', 'mug', 'red', 'brand emma', 'category kitchen', 'category mugs']
     """
-    signs_apart = "".join(letter if letter.isalnum() else " " for letter in row.title.casefold())
     labels = (row.category or "").split(">") if not row.derived else []
     names = [("brand", row.brand or ""), *(("category", label) for label in labels)]
-    words = signs_apart.split() + [
+    words = title_words(row.title) + [
         f"{what} {' '.join(name.casefold().split())}" for what, name in names if name.strip()
     ]
     return words[:MOST_WORDS]
@@ -63,8 +74,10 @@ class ItemWords:
             self._frequencies.append(_NO_FREQUENCIES)
         counts = sorted(Counter(words).items())
         codes = np.array([self._words.add(word) for word, _ in counts], dtype=np.int64)
-        frequencies = 1.0 + np.log([times for _, times in counts]) if counts else _NO_FREQUENCIES
-        if not (np.array_equal(codes, self._codes[row]) and np.array_equal(frequencies, self._frequencies[row])):
+        frequencies = np.array([1.0 + math.log(times) for _, times in counts])
+        former = self._codes[row], self._frequencies[row]
+        same = len(codes) == len(former[0]) and (codes == former[0]).all() and (frequencies == former[1]).all()
+        if not same:
             self._codes[row], self._frequencies[row] = codes, frequencies
             self.version += 1
 

@@ -6,6 +6,7 @@ import numpy as np
 from scipy import sparse
 from sklearn.feature_extraction.text import TfidfVectorizer
 
+from graph.ranking.words import title_words
 from stream.evaluation.cases import Cases
 from stream.evaluation.interactions import Catalogue, FloatArray, Knowledge
 
@@ -35,18 +36,13 @@ def fit(knowledge: Knowledge, decay: float = 0.7) -> TextSimilarity | None:
 def tfidf_vectors(catalogue: Catalogue) -> sparse.csr_matrix:
     """Return (n, words) float32 of unit length: words of the title, the brand as a whole, every category label."""
     documents = [
-        [*words_of(title), *([f"brand={brand.casefold()}"] if code >= 0 else []), *(f"category={c}" for c in path)]
+        [*title_words(title), *([f"brand={brand.casefold()}"] if code >= 0 else []), *(f"category={c}" for c in path)]
         for title, brand, code, path in zip(
             catalogue.titles, catalogue.brands, catalogue.brand_codes.tolist(), catalogue.categories, strict=True
         )
     ]
     vectorizer = TfidfVectorizer(analyzer=_as_it_is, sublinear_tf=True, dtype=np.float32)
     return vectorizer.fit_transform(documents)
-
-
-def words_of(title: str) -> list[str]:
-    """Return the words of a title without case; signs separate."""
-    return "".join(letter if letter.isalnum() else " " for letter in title.casefold()).split()
 
 
 def _as_it_is(words: list[str]) -> list[str]:
