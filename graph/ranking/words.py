@@ -5,7 +5,6 @@ term frequencies. Only the rows of the latest items are compared with the shop, 
 """
 
 import math
-import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from scipy.sparse import csr_array
 from graph.model import ItemRow
 from graph.ranking.codes import Codes, IntArray
 from graph.ranking.ragged import BoolArray, FloatArray, group_starts
+from graph.ranking.title_words import title_words
 
 COMMON_SHARE, FEW_ITEMS, MANY_ITEMS = 0.1, 20, 2000
 """A word that more than this share of the items have tells too few apart to be worth comparing; one of a few items is
@@ -24,17 +24,7 @@ never too common, one of many always: each is a pair to add up, for every user."
 MOST_WORDS = 64
 """Of one item, in the order of its text: whoever writes the catalogue chooses how long titles are."""
 
-_WORD = re.compile(r"[^\W_]+")
 _NO_WORDS, _NO_FREQUENCIES = np.empty(0, dtype=np.int64), np.empty(0)
-
-
-def title_words(title: str) -> list[str]:
-    """Return the words of a title without case; signs separate.
-
-    >>> title_words("Tea-mug, RED")
-    ['tea', 'mug', 'red']
-    """
-    return _WORD.findall(title.casefold())
 
 
 def words_of(row: ItemRow) -> list[str]:

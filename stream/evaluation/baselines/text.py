@@ -6,7 +6,7 @@ import numpy as np
 from scipy import sparse
 from sklearn.feature_extraction.text import TfidfVectorizer
 
-from graph.ranking.words import title_words
+from graph.ranking.title_words import title_words
 from stream.evaluation.cases import Cases
 from stream.evaluation.interactions import Catalogue, FloatArray, Knowledge
 

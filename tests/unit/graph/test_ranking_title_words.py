@@ -1,0 +1,155 @@
+import re
+import sys
+import unicodedata
+
+import numpy as np
+import pytest
+
+from graph.model import ItemRow
+from graph.ranking.items import ItemIndex
+from graph.ranking.title_words import title_words
+from stream.evaluation.baselines import text
+from stream.evaluation.interactions import Knowledge
+from tests.unit.stream.evaluation.small_shops import asked, catalogue_of, log_of
+
+LETTERS = {  # one of each script without blanks, by how the names of its letters begin
+    "CJK UNIFIED IDEOGRAPH": "字",
+    "CJK COMPATIBILITY IDEOGRAPH": "字",
+    "IDEOGRAPHIC": "字",
+    "HIRAGANA": "か",
+    "KATAKANA": "カ",
+    "HALFWIDTH KATAKANA": "カ",
+    "HANGUL": "각",
+    "HALFWIDTH HANGUL": "각",
+    "THAI": "ก",
+    "LAO": "ກ",
+    "KHMER": "ក",
+    "MYANMAR": "က",
+}
+STACKING = "\u1039\u17d2"
+NAMED_OTHERWISE = "HENTAIGANA", "HANGZHOU", "VERTICAL", "MASU", "COMBINING KATAKANA"
+TONE_MARKS = "\u302a\u302b\u302c\u302d\u302e\u302f"
+
+SHOPS = {
+    "Chinese": (
+        "红色陶瓷马克杯",
+        "陶瓷咖啡杯 红色",
+        "不锈钢保温杯500ml",
+        "纯棉床单四件套",
+        "蓝色床单（纯棉）",
+        "儿童雨伞",
+    ),
+    "Japanese": (
+        "USB充電ケーブル 3m",
+        "急速充電対応ケーブル USB-C",
+        "赤いマグカップ",
+        "陶器のﾏｸﾞｶｯﾌﾟ",
+        "子供用の傘",
+        "木製おもちゃ",
+    ),
+    "Thai": (
+        "กระเป๋าสะพายหนังแท้",
+        "กระเป๋าสตางค์หนัง สีดำ",
+        "แก้วกาแฟเซรามิก",
+        "ชุดแก้วเซรามิกลายดอกไม้",
+        "ร่มเด็ก",
+        "ผ้าปูที่นอน",
+    ),
+    "Korean": ("머그컵 세트", "도자기머그컵", "무선이어폰", "블루투스 무선 이어폰", "어린이 우산", "침대시트"),
+}
+PAIRS = {
+    "Chinese": ((0, 1), (3, 4)),
+    "Japanese": ((0, 1), (2, 3)),
+    "Thai": ((0, 1), (2, 3)),
+    "Korean": ((0, 1), (2, 3)),
+}
+SHOPS_AND_PAIRS = [pytest.param(SHOPS[name], pairs, id=name) for name, pairs in PAIRS.items()]
+
+
+def former_words(title: str) -> list[str]:
+    """Every run of letters and digits."""
+    return re.findall(r"[^\W_]+", title.casefold())
+
+
+def script_letter(character: str) -> str | None:
+    """Return a letter of the same script, if that is one without blanks."""
+    name = unicodedata.name(character, "")
+    if unicodedata.category(character)[0] not in "LM" or character in TONE_MARKS:
+        return None
+    return next((letter for start, letter in LETTERS.items() if name.startswith(start)), None)
+
+
+@pytest.mark.parametrize(
+    ("title", "words"),
+    [
+        ("USB充電ケーブル", ["usb", "充電", "電ケ", "ケー", "ーブ", "ブル"]),
+        ("3人用テント（2024年）", ["3", "人用", "用テ", "テン", "ント", "2024", "年"]),
+        ("傘 L", ["傘", "l"]),
+        ("ﾏｸﾞｶｯﾌﾟ", ["マグ", "グカ", "カッ", "ップ"]),
+        ("カ\u3099ム", ["ガム"]),
+        ("머그컵 빨강", ["머그", "그컵", "빨강"]),
+        ("한국abc", ["한국", "abc"]),
+        ("แก้วน้ำ ๒๕๐ มล", ["แก้", "ก้ว", "วน้ํ", "น้ํา", "๒๕๐", "มล"]),
+        ("ຈອກກາເຟ", ["ຈອ", "ອກ", "ກກ", "ກາ", "າເ", "ເຟ"]),
+        ("កាហ្វេ", ["កាហ្វេ"]),
+        ("ကော်ဖီခွက်", ["ကော်ဖီ", "ဖီခွ", "ခွက်"]),
+        ("ผ้า\u200bไหม", ["ผ้า", "ไห", "หม"]),
+        ("茶ชา", ["茶", "ชา"]),
+        ("\u0e48", []),
+    ],
+)
+def test_words_without_blanks_are_pairs_of_characters(title: str, words: list[str]) -> None:
+    assert title_words(title) == words
+
+
+def of_other_scripts() -> str:
+    """Return a text with every other assigned character, digits of those scripts too, between letters and by itself."""
+    own = re.compile("|".join([*LETTERS, *NAMED_OTHERWISE]))
+    kinds = {character: unicodedata.category(character) for character in map(chr, range(sys.maxunicode + 1))}
+    letters = {c for c, kind in kinds.items() if kind[0] in "LM" or kind == "Nl"}
+    others = [
+        c for c, kind in kinds.items() if kind != "Cn" and not (c in letters and own.match(unicodedata.name(c, "")))
+    ]
+    return " ".join(f"a{character}B {character} {character}{character}7_" for character in others)
+
+
+def test_titles_in_other_scripts_have_the_words_that_they_had() -> None:
+    text_ = of_other_scripts()
+    assert title_words(text_) == former_words(text_)
+    assert title_words(f"茶 {text_} 茶") == ["茶", *former_words(text_), "茶"]
+
+
+def test_every_letter_and_mark_of_these_scripts_is_a_character_or_part_of_one() -> None:
+    wrong = []
+    for character in map(chr, range(sys.maxunicode + 1)):
+        letter = script_letter(character)
+        if letter is None or character in STACKING:
+            continue
+        words = title_words(f"{letter}{character}{letter}{letter}")
+        if words[-1] != letter * 2 or letter in words:
+            wrong.append(f"U+{ord(character):04X}")
+    assert wrong == []
+
+
+@pytest.mark.parametrize(("titles", "pairs"), SHOPS_AND_PAIRS)
+def test_similar_titles_are_nearest_by_words(titles: tuple[str, ...], pairs: tuple[tuple[int, int], ...]) -> None:
+    items = ItemIndex()
+    for number, title in enumerate(titles):
+        items.upsert(ItemRow(f"i{number}", title=title))
+    ranks = np.arange(len(titles))
+    for pair in pairs:
+        for one, other in (pair, pair[::-1]):
+            found = items.words.likeness(np.array([one]))
+            assert found.nearest(found.rows != one, ranks, 1)[1].tolist() == [other]
+
+
+@pytest.mark.parametrize(("titles", "pairs"), SHOPS_AND_PAIRS)
+def test_the_baseline_finds_them_too(titles: tuple[str, ...], pairs: tuple[tuple[int, int], ...]) -> None:
+    catalogue = catalogue_of(*(f"i{number}" for number in range(len(titles))), titles=titles)
+    fitted = text.fit(Knowledge(log_of(list(range(len(titles)))), catalogue, 0))
+    assert fitted is not None
+    for pair in pairs:
+        for one, other in (pair, pair[::-1]):
+            scores = fitted.score(asked([one]))[0]
+            assert np.argsort(-scores)[:2].tolist() == [one, other]
+            assert scores[other] > 0.0
