@@ -11,7 +11,7 @@ from graph.model import ItemRow
 from graph.ranking.items import ItemIndex
 from graph.ranking.lists import Reason
 from graph.ranking.settings import RankingSettings
-from graph.ranking.words import FEW_ITEMS, MOST_WORDS, ItemWords, words_of
+from graph.ranking.words import COMMON_SHARE, FEW_ITEMS, MANY_ITEMS, MOST_WORDS, ItemWords, words_of
 from graph.settings import ListSettings
 from tests.unit.graph.ranking_shops import ToyShop
 from tests.unit.graph.test_ranking_toy_shop import toy_shop, user
@@ -102,6 +102,59 @@ def test_the_order_of_arrival_leaves_no_trace(texts: list[str], random: Random) 
         for other in range(len(texts)):
             expected = alike(catalogue(*texts), one, other)
             assert alike(shuffled, order.index(one), order.index(other)) == expected
+
+
+def plain_cosine(items: list[list[str]], one: int, other: int) -> float:
+    """The formula of docs/lists.md, in the plainest way."""
+    among = sum(1 for words in items if words)
+    vectors = []
+    for words in (items[one], items[other]):
+        vector = {}
+        for word in set(words):
+            holders = sum(word in others for others in items)
+            if holders <= max(FEW_ITEMS, min(COMMON_SHARE * among, MANY_ITEMS)):
+                rarity = 1.0 + math.log((1 + among) / (1 + holders))
+                vector[word] = (1.0 + math.log(words.count(word))) * rarity
+        vectors.append(vector)
+    lengths = [math.hypot(*vector.values()) for vector in vectors]
+    product = sum(weight * vectors[1].get(word, 0.0) for word, weight in vectors[0].items())
+    return product / lengths[0] / lengths[1] if product else 0.0
+
+
+@st.composite
+def changes(draw: st.DrawFn) -> list[tuple[int, list[str], bool]]:
+    """Rows, their new words (none for an item that goes), and whether somebody asks afterwards."""
+    words = st.lists(st.sampled_from([*"abcdefgh", "common"]), max_size=5)
+    return draw(st.lists(st.tuples(st.integers(0, 30), words, st.booleans()), max_size=80))
+
+
+@settings(max_examples=60, deadline=None)
+@given(changes(), st.sampled_from([0, 40]))
+def test_what_changed_little_by_little_is_to_the_bit_what_is_counted_at_once(
+    steps: list[tuple[int, list[str], bool]], crowd: int
+) -> None:
+    words, now = ItemWords(), {}
+    for row in range(31, 31 + crowd):
+        now[row] = ["common", "of", f"w{row}"]
+        words.put(row, now[row])
+    for row, new, asked in steps:
+        now[row] = new
+        words.put(row, new)
+        if asked:
+            words.likeness(np.array([row]))
+    every = [now.get(row, []) for row in range(31 + crowd)]
+    at_once = ItemWords()
+    for row, new in enumerate(every):
+        at_once.put(row, new)
+    rows = np.arange(len(every))
+    found, expected = words.likeness(rows), at_once.likeness(rows)
+    assert (found.owners.tolist(), found.rows.tolist()) == (expected.owners.tolist(), expected.rows.tolist())
+    assert found.cosines.tolist() == expected.cosines.tolist()
+    assert (found.cosines > 0.0).all()
+    for one, other in ((0, 1), (2, 2), (30, 3), (31, 4)):
+        if max(one, other) < len(every):
+            (cosine,) = found.of(np.array([one]), np.array([other]))
+            assert cosine == pytest.approx(plain_cosine(every, one, other), abs=1e-9)
 
 
 def test_the_nearest_are_those_with_the_largest_cosines_and_equals_by_rank() -> None:
