@@ -8,9 +8,7 @@ import pytest
 from graph.model import ItemRow
 from graph.ranking.items import ItemIndex
 from graph.ranking.title_words import title_words
-from stream.evaluation.baselines import text
-from stream.evaluation.interactions import Knowledge
-from tests.unit.stream.evaluation.small_shops import asked, catalogue_of, log_of
+from tests.unit.titles_without_blanks import SHOPS_AND_PAIRS
 
 LETTERS = {  # one of each script without blanks, by how the names of its letters begin
     "CJK UNIFIED IDEOGRAPH": "字",
@@ -29,41 +27,6 @@ LETTERS = {  # one of each script without blanks, by how the names of its letter
 STACKING = "\u1039\u17d2"
 NAMED_OTHERWISE = "HENTAIGANA", "HANGZHOU", "VERTICAL", "MASU", "COMBINING KATAKANA"
 TONE_MARKS = "\u302a\u302b\u302c\u302d\u302e\u302f"
-
-SHOPS = {
-    "Chinese": (
-        "红色陶瓷马克杯",
-        "陶瓷咖啡杯 红色",
-        "不锈钢保温杯500ml",
-        "纯棉床单四件套",
-        "蓝色床单（纯棉）",
-        "儿童雨伞",
-    ),
-    "Japanese": (
-        "USB充電ケーブル 3m",
-        "急速充電対応ケーブル USB-C",
-        "赤いマグカップ",
-        "陶器のﾏｸﾞｶｯﾌﾟ",
-        "子供用の傘",
-        "木製おもちゃ",
-    ),
-    "Thai": (
-        "กระเป๋าสะพายหนังแท้",
-        "กระเป๋าสตางค์หนัง สีดำ",
-        "แก้วกาแฟเซรามิก",
-        "ชุดแก้วเซรามิกลายดอกไม้",
-        "ร่มเด็ก",
-        "ผ้าปูที่นอน",
-    ),
-    "Korean": ("머그컵 세트", "도자기머그컵", "무선이어폰", "블루투스 무선 이어폰", "어린이 우산", "침대시트"),
-}
-PAIRS = {
-    "Chinese": ((0, 1), (3, 4)),
-    "Japanese": ((0, 1), (2, 3)),
-    "Thai": ((0, 1), (2, 3)),
-    "Korean": ((0, 1), (2, 3)),
-}
-SHOPS_AND_PAIRS = [pytest.param(SHOPS[name], pairs, id=name) for name, pairs in PAIRS.items()]
 
 
 def former_words(title: str) -> list[str]:
@@ -141,15 +104,3 @@ def test_similar_titles_are_nearest_by_words(titles: tuple[str, ...], pairs: tup
         for one, other in (pair, pair[::-1]):
             found = items.words.likeness(np.array([one]))
             assert found.nearest(found.rows != one, ranks, 1)[1].tolist() == [other]
-
-
-@pytest.mark.parametrize(("titles", "pairs"), SHOPS_AND_PAIRS)
-def test_the_baseline_finds_them_too(titles: tuple[str, ...], pairs: tuple[tuple[int, int], ...]) -> None:
-    catalogue = catalogue_of(*(f"i{number}" for number in range(len(titles))), titles=titles)
-    fitted = text.fit(Knowledge(log_of(list(range(len(titles)))), catalogue, 0))
-    assert fitted is not None
-    for pair in pairs:
-        for one, other in (pair, pair[::-1]):
-            scores = fitted.score(asked([one]))[0]
-            assert np.argsort(-scores)[:2].tolist() == [one, other]
-            assert scores[other] > 0.0

@@ -9,6 +9,7 @@ from stream.evaluation.baselines import ease, item_knn, own, popularity, session
 from stream.evaluation.cases import Cases
 from stream.evaluation.interactions import Knowledge
 from tests.unit.stream.evaluation.small_shops import asked, catalogue_of, knowledge_of, log_of
+from tests.unit.titles_without_blanks import SHOPS_AND_PAIRS
 
 THREE = [[0, 1, 2], [0, 1], [1, 3]]
 
@@ -100,3 +101,17 @@ def test_text_is_the_cosine_of_tfidf_vectors() -> None:
 
 def test_text_needs_texts(shop: Knowledge) -> None:
     assert text.fit(shop) is None
+
+
+@pytest.mark.parametrize(("titles", "pairs"), SHOPS_AND_PAIRS)
+def test_text_tells_words_apart_where_there_are_no_blanks(
+    titles: tuple[str, ...], pairs: tuple[tuple[int, int], ...]
+) -> None:
+    catalogue = catalogue_of(*(f"i{number}" for number in range(len(titles))), titles=titles)
+    fitted = text.fit(Knowledge(log_of(list(range(len(titles)))), catalogue, 0))
+    assert fitted is not None
+    for pair in pairs:
+        for one, other in (pair, pair[::-1]):
+            scores = fitted.score(asked([one]))[0]
+            assert np.argsort(-scores)[:2].tolist() == [one, other]
+            assert scores[other] > 0.0
