@@ -7,8 +7,9 @@ from scipy import sparse
 from stream.evaluation.cases import cases_from_log
 from stream.evaluation.interactions import Knowledge
 from stream.evaluation.pairs import PairCounts
-from stream.evaluation.ranker.ingredients import trained
-from stream.evaluation.ranker.ingredients.trained import Encoder, trained_ingredients
+from stream.evaluation.ranker import encoder as encoders
+from stream.evaluation.ranker.encoder import Encoder
+from stream.evaluation.ranker.ingredients.trained import trained_ingredients
 from stream.evaluation.ranker.recipe import Recipe
 from tests.unit.stream.evaluation.small_shops import catalogue_of, log_of
 
@@ -22,27 +23,27 @@ def cyclic_shop(users: int = 400) -> Knowledge:
 
 
 def test_the_gradient_is_that_of_the_loss(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(trained, "DROPOUT", 0.0)
+    monkeypatch.setattr(encoders, "DROPOUT", 0.0)
     random = np.random.default_rng(0)
-    width = len(trained.DECAYS) * trained.DIMENSIONS
+    width = len(encoders.DECAYS) * encoders.DIMENSIONS
 
     def drawn(*shape: int) -> np.ndarray:
         return random.normal(0, 0.2, shape)
 
     encoder = Encoder(
-        drawn(5, trained.DIMENSIONS), drawn(5), drawn(width, trained.DIMENSIONS), drawn(width, trained.HIDDEN),
-        drawn(trained.HIDDEN), drawn(trained.HIDDEN, trained.DIMENSIONS),
+        drawn(5, encoders.DIMENSIONS), drawn(5), drawn(width, encoders.DIMENSIONS), drawn(width, encoders.HIDDEN),
+        drawn(encoders.HIDDEN), drawn(encoders.HIDDEN, encoders.DIMENSIONS),
     )  # fmt: skip
-    histories = [sparse.csr_matrix(random.random((3, 5))) for _ in trained.DECAYS]
+    histories = [sparse.csr_matrix(random.random((3, 5))) for _ in encoders.DECAYS]
     targets = np.array([1, 4, 1])
-    gradients = trained._gradients(encoder, histories, targets, random)
+    gradients = encoders._gradients(encoder, histories, targets, random)
     for part, gradient in zip(encoder.parameters(), gradients, strict=True):
         for place in random.integers(0, part.size, 4):
             before = part.flat[place]
             losses = []
             for change in (1e-5, -1e-5):
                 part.flat[place] = before + change
-                losses.append(trained._loss(encoder, histories, targets))
+                losses.append(encoders._loss(encoder, histories, targets))
             part.flat[place] = before
             assert gradient.flat[place] == pytest.approx((losses[0] - losses[1]) / 2e-5, abs=1e-5)
 
@@ -57,6 +58,25 @@ def test_it_learns_what_comes_next_and_twice_the_same() -> None:
         runs.append(ingredient.scores(cases).toarray())
     assert (runs[0] == runs[1]).all()
     assert np.mean(runs[0].argmax(axis=1) == cases.targets) > 0.8
+
+
+def test_a_large_catalogue_is_learned_from_samples_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(encoders, "WHOLE_SOFTMAX", N_ITEMS - 1)
+    monkeypatch.setattr(encoders, "SAMPLED", 20)
+    test_it_learns_what_comes_next_and_twice_the_same()
+
+
+def test_a_sample_stands_for_the_whole_catalogue(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(encoders, "WHOLE_SOFTMAX", 10)
+    monkeypatch.setattr(encoders, "SAMPLED", 30)
+    targets = np.array([3, 70, 3])
+    shown = encoders._Shown.of(100, targets, np.random.default_rng(0))
+    assert (np.diff(shown.items) > 0).all()
+    assert np.isin(targets, shown.items).all()
+    own = np.isin(shown.items, targets)
+    assert (shown.stands_for[own] == 0).all()
+    assert len(set(shown.stands_for[~own].tolist())) == 1
+    assert np.exp(shown.stands_for).sum() == pytest.approx(100)
 
 
 @pytest.mark.parametrize("recipe", [Recipe(baskets=True), Recipe()])
