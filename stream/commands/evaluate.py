@@ -11,7 +11,7 @@ from rich.console import Console
 from encoders.base import EncoderError
 from stream.commands.console import ExitCode, fail, print_json, progress_bar, read_settings
 from stream.evaluation.contest import Contest
-from stream.evaluation.evaluation import Options, evaluate_shop
+from stream.evaluation.evaluation import WORKER_INTERACTIONS, Options, evaluate_shop
 from stream.evaluation.plan import CannotTest, Protocol, read_shop
 from stream.evaluation.plots import PlotsUnavailable, figure_class, write_plots
 from stream.evaluation.report import Report
@@ -58,14 +58,16 @@ def evaluate(
     ] = False,
     cases: Annotated[int, typer.Option(min=100, help="prequential: test at most so many interactions.")] = 5000,
     worker: Annotated[
-        int,
+        int | None,
         typer.Option(
             min=0,
-            help="prequential: so many of the last interactions go through the worker's own code: 0, or 100 and more.",
+            show_default=f"{WORKER_INTERACTIONS}, if the items have a title, brand or category",
+            help="So many of the last known interactions go through the worker's own code, whose lists are judged: 0, "
+            "or 100 and more.",
         ),
-    ] = 20_000,
+    ] = None,
     ranker: Annotated[
-        Path | None, typer.Option(help="prequential: weights from `train ranker` that the worker's own code ranks by.")
+        Path | None, typer.Option(help="Weights from `train ranker` that the worker's own code ranks by.")
     ] = None,
     train: Annotated[
         bool,
@@ -91,7 +93,10 @@ def evaluate(
 
     leave-one-out: each user's last item. next-basket: each known user's next basket after a cut in time, and the items
     of it that are new to the user. session: every next click of test sessions. prequential: what every interaction is
-    worth as a test before it is learned from, and how much a late list loses; also runs the worker's own code.
+    worth as a test before it is learned from, and how much a late list loses.
+
+    The worker's own lists are judged in each of them: those published before every interaction in prequential; in the
+    others those that it answers for each case's user, once it has processed what the test knows.
 
     The ranker has no parameters to set: it tunes itself and learns on earlier parts of the same log. Exits with 1 when
     the data holds nothing to test, or when something besides the main test had to be left out (the rest is printed),
@@ -99,11 +104,13 @@ def evaluate(
 
     Example: interestream evaluate --events events.csv.gz --items items.csv.gz --protocol leave-one-out
     """
-    _check(protocol, test, cut, plots, lists, ranker)
-    if 0 < worker < LEAST_WORKER:
+    _check(protocol, test, cut, plots, lists)
+    if worker is not None and 0 < worker < LEAST_WORKER:
         fail(f"--worker: {worker} are too few to test with; give {LEAST_WORKER} or more, or 0 for none", ExitCode.USAGE)
-    if train and (protocol is not Protocol.PREQUENTIAL or not worker):
+    if train and (protocol is not Protocol.PREQUENTIAL or worker == 0):
         fail("--train belongs to --protocol prequential with a --worker above 0", ExitCode.USAGE)
+    if ranker is not None and worker == 0:
+        fail("--ranker belongs to a --worker above 0: nobody else ranks by it", ExitCode.USAGE)
     settings = read_settings()
     if ranker is not None:
         settings = _ranked_by(settings, ranker)
@@ -141,6 +148,8 @@ def _show(report: Report, worker_ranker: str | None, written: list[Path]) -> Non
         console.print(table)
     if worker_ranker is not None:
         console.print(f"the worker's ranker: {worker_ranker}")
+    if report.no_worker:
+        console.print(f"the worker: {report.no_worker}", soft_wrap=True, markup=False)
     if report.worker and report.unknown_kinds:
         console.print(say_unknown(report.unknown_kinds, len(report.shop.raw)), soft_wrap=True, markup=False)
     for path in written:
@@ -157,11 +166,7 @@ def _write(report: Report, lists: Path | None, plots: Path | None) -> tuple[list
         return [], str(error)
 
 
-def _check(
-    protocol: Protocol, test: Path | None, cut: str | None, plots: Path | None, lists: Path | None, ranker: Path | None
-) -> None:
-    if ranker is not None and protocol is not Protocol.PREQUENTIAL:
-        fail("--ranker belongs to --protocol prequential", ExitCode.USAGE)
+def _check(protocol: Protocol, test: Path | None, cut: str | None, plots: Path | None, lists: Path | None) -> None:
     if test is not None and protocol is not Protocol.SESSION:
         fail("--test belongs to --protocol session", ExitCode.USAGE)
     if cut is not None and protocol is not Protocol.NEXT_BASKET:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cached_property
-from typing import Self
+from typing import Protocol, Self
 
 import numpy as np
 from scipy import sparse
@@ -18,7 +18,8 @@ class Cases:
     """B cases, ragged: case b's history is ``items[offsets[b]:offsets[b + 1]]``, oldest first.
 
     users: (B,) codes, whose log may hold more than the history only in what a protocol withholds; -1 when unknown.
-    ages: steps between an item of the history and the list, 0 for the last step. times: of the history, ms.
+    ages: steps between an item of the history and the list, 0 for the last step. times: of the history, ms. places: of
+    the history in the raw events, -1 for what no event says.
     targets: codes, ragged by ``target_offsets``, -1 for an item no candidate stands for. clusters: (B,) cases of one
     cluster depend on each other (one session's positions) and are resampled together.
     """
@@ -28,6 +29,7 @@ class Cases:
     items: IntArray
     ages: IntArray
     times: IntArray
+    places: IntArray
     at: IntArray
     target_offsets: IntArray
     targets: IntArray
@@ -47,11 +49,27 @@ class Cases:
             items=self.items[places],
             ages=self.ages[places],
             times=self.times[places],
+            places=self.places[places],
             at=self.at[chosen],
             target_offsets=target_offsets,
             targets=self.targets[target_places],
             clusters=self.clusters[chosen],
         )
+
+    def with_history(self, kept: BoolArray) -> Self:
+        """Return the cases with some of their histories' interactions; ``kept``: one per interaction."""
+        return replace(
+            self,
+            offsets=_offsets_among(self.offsets, kept),
+            items=self.items[kept],
+            ages=self.ages[kept],
+            times=self.times[kept],
+            places=self.places[kept],
+        )
+
+    def with_targets(self, kept: BoolArray) -> Self:
+        """Return the cases with some of their targets; ``kept``: one per target."""
+        return replace(self, targets=self.targets[kept], target_offsets=_offsets_among(self.target_offsets, kept))
 
     def blocks(self, size: int) -> Iterator[Self]:
         """Yield the cases in blocks of at most ``size``."""
@@ -72,6 +90,11 @@ class Cases:
     def rows(self) -> IntArray:
         """The case of each item of the histories."""
         return np.repeat(np.arange(len(self)), np.diff(self.offsets))
+
+    @cached_property
+    def target_rows(self) -> IntArray:
+        """The case of each target."""
+        return np.repeat(np.arange(len(self)), np.diff(self.target_offsets))
 
     def history_matrix(self, n_items: int, weights: DoubleArray) -> sparse.csr_matrix:
         """Return (B, n) float32 with the sum of the weights of each item in each history.
@@ -120,6 +143,13 @@ class Candidates(StrEnum):
         return banned
 
 
+class Listable(Protocol):
+    """What may be listed of a catalogue, such as :class:`Candidates`."""
+
+    def banned(self, cases: Cases, catalogue: Catalogue) -> BoolArray:
+        """Return (B, n): True where an item may not be listed."""
+
+
 MASK_BELOW_REPEAT_SHARE = 0.01
 """A shop in whose past nobody takes an item again gets no item again."""
 
@@ -155,11 +185,18 @@ def joined(parts: Sequence[Cases]) -> Cases:
         items=np.concatenate([part.items for part in parts]),
         ages=np.concatenate([part.ages for part in parts]),
         times=np.concatenate([part.times for part in parts]),
+        places=np.concatenate([part.places for part in parts]),
         at=np.concatenate([part.at for part in parts]),
         target_offsets=shifted([part.target_offsets for part in parts]),
         targets=np.concatenate([part.targets for part in parts]),
         clusters=np.concatenate([part.clusters for part in parts]),
     )
+
+
+def _offsets_among(offsets: IntArray, kept: BoolArray) -> IntArray:
+    """Return where each row begins once only the elements that are ``kept`` are left."""
+    before: IntArray = np.r_[0, np.cumsum(kept)].astype(np.int64)
+    return before[offsets]
 
 
 def ragged_places(offsets: IntArray, chosen: IntArray) -> tuple[IntArray, IntArray]:
@@ -200,6 +237,7 @@ def cases_from_log(
         items=log.items[history],
         ages=np.repeat(newest, np.diff(offsets)) - log.steps[history],
         times=log.times[history],
+        places=log.places[history],
         at=log.times[history_ends - 1] if at is None else np.full(len(users), at, np.int64),
         target_offsets=np.r_[0, np.cumsum(np.bincount(rows[first], minlength=len(users)))].astype(np.int64),
         targets=log.items[targets[first]],

@@ -42,7 +42,7 @@ class Section:
     ablation: the blend, fitted without one family of features.
     lead: by how much the ranker beats the part that is best by that metric, by metric. share: of the blend in the order
     of the trees. weights: of the linear blend, per standard deviation of a feature. lists: the ranker's, (B,
-    LIST_LENGTH) codes.
+    LIST_LENGTH) codes. ranker: as it was fitted.
     """
 
     name: str
@@ -56,6 +56,7 @@ class Section:
     share: float = 0.0
     weights: dict[str, float] = field(default_factory=dict)
     lists: IntArray = field(default_factory=lambda: np.empty((0, 0), np.int64))
+    ranker: Ranker | None = None
 
 
 @dataclass(frozen=True)
@@ -142,4 +143,5 @@ def judged(
         share=ranker.share,
         weights=dict(zip(ranker.names, ranker.blend.weights.tolist(), strict=True)),
         lists=lists,
+        ranker=ranker,
     )

@@ -10,18 +10,22 @@ from stream.evaluation.contest import Contest
 from stream.evaluation.nightly import TRAINED_WORKER, WORKER
 from stream.evaluation.plan import NEW_ITEMS, CannotTest, PlannedTest, Protocol, Shop, plan
 from stream.evaluation.prequential_run import run_prequential
-from stream.evaluation.relation_tests import read_relations, run_relations
+from stream.evaluation.ranker.model import Ranker
+from stream.evaluation.relation_tests import Relations, read_relations, run_relations
 from stream.evaluation.report import Report
-from stream.evaluation.workers import Workers, run_workers
+from stream.evaluation.workers import NOTHING_TO_LIST, Workers, ask_worker, run_workers
 from stream.settings import Settings
+
+WORKER_INTERACTIONS = 20_000
 
 
 @dataclass(frozen=True)
 class Options:
     """cut: of next-basket, ms. test_days: of session. relations: a folder.
 
-    Of prequential: most_cases; worker: how many of the last interactions the worker's own code processes, 0 for none;
-    train: whether to train a user model on those before the tests, and run the worker once more with it.
+    worker: how many of the last interactions the worker's own code processes, 0 for none; None: as many as are usual,
+    and it is no fault of the evaluation when the shop has nothing that a worker could list. Of prequential: most_cases;
+    train: whether to train a user model on what the worker processes before the tests, and run it once more with it.
     """
 
     protocol: Protocol
@@ -29,7 +33,7 @@ class Options:
     test_days: float = 1.0
     relations: Path | None = None
     most_cases: int = 5000
-    worker: int = 20_000
+    worker: int | None = None
     train: bool = False
 
 
@@ -48,15 +52,14 @@ def _evaluate(shop: Shop, options: Options, contest: Contest, settings: Settings
     start, cpu_start = time.perf_counter(), time.process_time()
     relations = read_relations(options.relations, shop.catalogue) if options.relations is not None else None
     freshness: dict[str, dict[str, float]] = {}
-    workers, left_out = Workers(), dict[str, str]()
+    tests, left_out = list[PlannedTest](), dict[str, str]()
     if options.protocol is Protocol.PREQUENTIAL:
         section, freshness = run_prequential(shop, contest, options.most_cases)
         sections = [section]
-        if options.worker:
-            workers = run_workers(shop, options.worker, options.train, contest, settings, relations)
     else:
         tests, left_out = _planned(shop, options)
         sections = contest.run(tests)
+    workers = _workers(shop, options, tests, sections[0].ranker, contest, settings, relations)
     shares: dict[str, dict[str, float]] = {}
     if relations is not None:
         judged, shares, missing = run_relations(shop, relations, contest)
@@ -79,8 +82,29 @@ def _evaluate(shop: Shop, options: Options, contest: Contest, settings: Settings
         worker_tests=workers.tests,
         worker_relations=workers.relations,
         unknown_kinds=workers.unknown_kinds,
+        no_worker=workers.none_because,
         left_out={**left_out, **workers.left_out},
     )
+
+
+def _workers(
+    shop: Shop,
+    options: Options,
+    tests: list[PlannedTest],
+    ranker: Ranker | None,
+    contest: Contest,
+    settings: Settings,
+    relations: Relations | None,
+) -> Workers:
+    most = WORKER_INTERACTIONS if options.worker is None else options.worker
+    if not most:
+        return Workers()
+    if not shop.catalogue.has_text:
+        wanted = options.worker is not None or options.train
+        return Workers(left_out={WORKER: NOTHING_TO_LIST}) if wanted else Workers(none_because=NOTHING_TO_LIST)
+    if options.protocol is Protocol.PREQUENTIAL:
+        return run_workers(shop, most, options.train, contest, settings, relations)
+    return ask_worker(shop, tests[0], most, contest, settings, relations, ranker)
 
 
 def _planned(shop: Shop, options: Options) -> tuple[list[PlannedTest], dict[str, str]]:

@@ -86,7 +86,8 @@ class Log:
     """m interactions, sorted by user and, within a user, by time; ties keep the file's order.
 
     users, items: (m,) codes. times: (m,) int64 ms. prices: (m,) float64, NaN when unknown. steps: (m,) int64, the place
-    of the interaction in its user's sequence; what is bought together shares a step.
+    of the interaction in its user's sequence; what is bought together shares a step. places: (m,) of each interaction
+    in the raw events.
     """
 
     users: IntArray
@@ -94,6 +95,7 @@ class Log:
     times: IntArray
     prices: DoubleArray
     steps: IntArray
+    places: IntArray
     n_users: int
 
     def __len__(self) -> int:
@@ -108,6 +110,7 @@ class Log:
             times=self.times[chosen],
             prices=self.prices[chosen],
             steps=self.steps[chosen],
+            places=self.places[chosen],
         )
 
     @cached_property

@@ -1,33 +1,30 @@
 """The worker's lists against what a nightly batch would have listed under the same rules.
 
 The batch is a known recommender, fitted to all that the worker had processed when its tests begin. It is asked at the
-moment of each test, with the user's history up to then: more than a batch of last night would know. Nobody may list
-what the user bought not long ago. Beyond that, what it lists is
+moment of each test, with the user's history up to then: more than a batch of last night would know. What it may list
+is what :mod:`stream.evaluation.nightly_rules` says.
 
-- **cross-sell**: any item of another category than that of the user's latest item;
-- **up-sell**: any item of the category of one of the user's latest items, within the price band above it.
-
-A case of a list is an interaction with an item that these rules allow the batch. The worker keeps its own rules, which
-gain it nothing here: it may list items of the latest one's category where something else leads there, at most four of
-a category, and leaves a place to new items.
+A case of a list is a test of which these rules allow the batch a target; other targets do not count. The worker keeps
+its own rules, which gain it nothing here: it may list items of the latest one's category where something else leads
+there, at most four of a category, and leaves a place to new items.
 """
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from graph.settings import ListSettings
 from stream.evaluation.baselines.table import BASELINES
 from stream.evaluation.bootstrap import Interval
-from stream.evaluation.cases import Cases, Split, cases_from_log
-from stream.evaluation.contest import Contest, Lead
+from stream.evaluation.cases import Split
+from stream.evaluation.contest import RANKER, Contest, Lead
 from stream.evaluation.figures import Judge
 from stream.evaluation.interactions import BoolArray, IntArray, Knowledge
-from stream.evaluation.plan import Shop
-from stream.evaluation.scoring import Scorer, block_size, top_items
+from stream.evaluation.nightly_rules import RULES, Rule, RuledCandidates, RuledTests
+from stream.evaluation.ranker.features import FeatureBuilder
+from stream.evaluation.ranker.model import Ranker
+from stream.evaluation.scoring import Scorer, top_items
 from stream.evaluation.worker_lists import LENGTH, WorkerLists
-from stream.evaluation.worker_tests import Processed
 
 WORKER, TRAINED_WORKER = "worker", "trained worker"
 LEAD_METRIC = "NDCG@10"
@@ -35,13 +32,31 @@ SHOWN = ("HR@5", "NDCG@5", "HR@10", "NDCG@10", "MRR@10")
 
 
 @dataclass(frozen=True)
+class FittedRanker:
+    """The evaluation's own ranker, and all that it knows: the whole of what a test knows."""
+
+    ranker: Ranker
+    knowledge: Knowledge
+
+    def lists(self, name: str, tests: RuledTests, rule: Rule, contest: Contest) -> dict[str, IntArray]:
+        """Return its lists, (B, 10) codes, of what the rule allows."""
+        builder = FeatureBuilder(self.knowledge, self.ranker.recipe)
+        with contest.progress(f"nightly, {name}: {RANKER}", len(tests)) as step:
+            ranked = self.ranker.rank(builder, tests.cases, RuledCandidates(tests, rule), step)
+        return {RANKER: ranked.lists[RANKER][:, :LENGTH]}
+
+
+@dataclass(frozen=True)
 class Comparison:
     """One list's cases, everyone's figures over them, and each worker's paired lead over the best batch by NDCG@10.
 
-    compared: (B,) which of the worker's tests are the cases.
+    The ranker, where it is asked, is among the models, and no batch.
+
+    compared: (B,) which of the worker's tests are the cases. allowed: one per target of these tests, which count.
     """
 
     compared: BoolArray
+    allowed: BoolArray
     models: Mapping[str, Mapping[str, Interval]]
     leads: Mapping[str, Lead]
 
@@ -62,127 +77,50 @@ class Comparison:
 
 
 def compare_with_nightly(
-    shop: Shop, workers: Mapping[str, WorkerLists], settings: ListSettings, contest: Contest
+    tests: RuledTests, workers: Mapping[str, WorkerLists], contest: Contest, fitted_ranker: FittedRanker | None = None
 ) -> dict[str, Comparison]:
-    """Return the comparison of each list that any case is there for.
+    """Return the comparison of each list that any case is there for; ``workers``: what they list in these tests.
 
-    shop: read as for ``prequential``; workers: what was published in runs over the same interactions.
+    fitted_ranker: asked too, but no batch; nobody's lead is over it.
     """
-    tests = _Tests.of(shop, next(iter(workers.values())), settings)
     fitted = {baseline.name: baseline.fit(tests.knowledge) for baseline in BASELINES}
     batches = {name: scorer for name, scorer in fitted.items() if scorer is not None}
     comparisons = {}
-    for name, allowed in RULES.items():
-        compared = tests.reachable(allowed)
+    for name, rule in RULES.items():
+        allowed = tests.allowed_targets(rule)
+        cases = tests.cases.with_targets(allowed)
+        compared = np.diff(cases.target_offsets) > 0
         if compared.any():
             lists = {worker: found.lists[name][compared] for worker, found in workers.items()}
-            models, leads = _compare(name, tests.select(np.flatnonzero(compared)), batches, lists, contest)
-            comparisons[name.replace("_", "-")] = Comparison(compared, models, leads)
+            ruled = replace(tests, cases=cases.select(np.flatnonzero(compared)))
+            others = fitted_ranker.lists(name, ruled, rule, contest) if fitted_ranker is not None else {}
+            models, leads = _compare(name, ruled, rule, batches, lists, others, contest)
+            comparisons[name.replace("_", "-")] = Comparison(compared, allowed, models, leads)
     return comparisons
 
 
-@dataclass(frozen=True)
-class _Tests:
-    """knowledge: what was processed before the tests. cases: histories and what was taken; bought: their purchases.
-
-    categories: (n,) codes as the worker had them, -1 for none.
-    """
-
-    knowledge: Knowledge
-    cases: Cases
-    bought: Cases
-    categories: IntArray
-    settings: ListSettings
-
-    @classmethod
-    def of(cls, shop: Shop, found: WorkerLists, settings: ListSettings) -> "_Tests":
-        processed = Processed.of(shop, found)
-        log, order, ends = processed.log, processed.order, processed.ends
-        is_purchase = np.array([kind == "purchase" for kind in shop.raw.kinds], np.bool_)[order]
-        purchases_before = np.r_[0, np.cumsum(is_purchase)].astype(np.int64)[ends]
-        users = log.users[ends]
-        return cls(
-            Knowledge(log.select(order < found.tested_from), shop.catalogue, int(shop.raw.times[found.tested_from])),
-            processed.cases(),
-            cases_from_log(log.select(is_purchase), users, purchases_before, purchases_before, at=0),
-            found.categories,
-            settings,
-        )
-
-    def __len__(self) -> int:
-        return len(self.cases)
-
-    def select(self, chosen: IntArray) -> "_Tests":
-        return _Tests(
-            self.knowledge, self.cases.select(chosen), self.bought.select(chosen), self.categories, self.settings
-        )
-
-    def blocks(self) -> Iterator["_Tests"]:
-        size = block_size(self.knowledge.n_items)
-        for start in range(0, len(self), size):
-            yield self.select(np.arange(start, min(start + size, len(self))))
-
-    def reachable(self, allowed: "Rule") -> BoolArray:
-        """Return (B,): whether what was taken may be listed."""
-        return np.concatenate([allowed(block)[np.arange(len(block)), block.cases.targets] for block in self.blocks()])
-
-    def cross_sell(self) -> BoolArray:
-        """Return (B, n): the items of other categories than the latest one's."""
-        categories, latest = self.categories, self.cases.items[self.cases.offsets[1:] - 1]
-        found: BoolArray = (categories >= 0) & (categories != categories[latest][:, None]) & ~self._owned()
-        return found
-
-    def up_sell(self) -> BoolArray:
-        """Return (B, n): dearer items of an anchor's category, within the band."""
-        settings, prices = self.settings, self.knowledge.catalogue.prices
-        found = np.zeros((len(self), self.knowledge.n_items), np.bool_)
-        for anchors in _latest_distinct(self.cases, settings.anchors):
-            base = np.where(anchors >= 0, prices[anchors], np.nan)[:, None]  # nothing is in a band above NaN
-            category = self.categories[anchors][:, None]
-            within = (prices >= base * settings.up_sell_min_ratio) & (prices <= base * settings.up_sell_max_ratio)
-            found |= within & (category >= 0) & (self.categories == category)
-        return found & ~self._owned()
-
-    def _owned(self) -> BoolArray:
-        bought = self.bought
-        horizon = self.cases.at - 1000 * self.settings.owned_seconds
-        recent = bought.times >= horizon[bought.rows]
-        owned = np.zeros((len(self), self.knowledge.n_items), np.bool_)
-        owned[bought.rows[recent], bought.items[recent]] = True
-        return owned
-
-
-Rule = Callable[[_Tests], BoolArray]
-RULES: Mapping[str, Rule] = {"cross_sell": _Tests.cross_sell, "up_sell": _Tests.up_sell}
-
-
-def _latest_distinct(cases: Cases, most: int) -> Iterator[IntArray]:
-    """Yield (B,) codes: each history's latest item, then the latest other one, and so on; -1 where there is none."""
-    places = np.flatnonzero(cases.latest)
-    rows = cases.rows[places]
-    from_the_end = np.searchsorted(rows, rows, side="right") - 1 - np.arange(len(rows))
-    for place in range(most):
-        codes = np.full(len(cases), -1, np.int64)
-        chosen = from_the_end == place
-        codes[rows[chosen]] = cases.items[places[chosen]]
-        yield codes
-
-
 def _compare(
-    name: str, tests: _Tests, batches: Mapping[str, Scorer], workers: Mapping[str, IntArray], contest: Contest
+    name: str,
+    tests: RuledTests,
+    rule: Rule,
+    batches: Mapping[str, Scorer],
+    workers: Mapping[str, IntArray],
+    others: Mapping[str, IntArray],
+    contest: Contest,
 ) -> tuple[dict[str, dict[str, Interval]], dict[str, Lead]]:
-    judge, allowed = Judge([Split(tests.knowledge, tests.cases)], contest.seed), RULES[name]
+    judge = Judge([Split(tests.knowledge, tests.cases)], contest.seed)
     lists = dict(workers)
     for batch, scorer in batches.items():
         parts = []
         with contest.progress(f"nightly, {name}: {batch}", len(tests)) as step:
             for block in tests.blocks():
                 scores = scorer.score(block.cases)
-                scores[~allowed(block)] = -np.inf
+                scores[~rule(block)] = -np.inf
                 parts.append(top_items(scores, tests.knowledge.tie_ranks, LENGTH))
                 for _ in range(len(block)):
                     step()
         lists[batch] = np.concatenate(parts)
+    lists |= others
     models = {}
     for model, found in lists.items():
         accuracy = judge.accuracy(found)

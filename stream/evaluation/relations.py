@@ -118,6 +118,7 @@ def _single_item_cases(items: IntArray, counts: IntArray, targets: IntArray, now
         items=items,
         ages=np.zeros(n, np.int64),
         times=np.full(n, now, np.int64),
+        places=np.full(n, -1, np.int64),
         at=np.full(n, now, np.int64),
         target_offsets=np.r_[0, np.cumsum(counts)].astype(np.int64),
         targets=targets,

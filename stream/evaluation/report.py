@@ -24,10 +24,11 @@ class Report:
     """sections: the tests, the protocol's own first. freshness: delay to figures of the ranker.
 
     relations: of each cross-sell section, the shares of the lists that relations hold. worker: what the worker's own
-    code published, by list; trained_worker: the same with a user model trained before the tests, training: its
-    metrics; nightly: their lists against those of nightly batches; published: the lists themselves, by worker, and
+    code published or answered, by list; trained_worker: the same with a user model trained before the tests, training:
+    its metrics; nightly: their lists against those of nightly batches; published: the lists themselves, by worker, and
     worker_tests what they were asked; worker_relations: their cross-sell by relation; unknown_kinds: how many events
-    the worker does not know, by kind. left_out: what was asked for and could not be made, by name, and why.
+    the worker does not know, by kind; no_worker: why there is none, where nobody asked for one.
+    left_out: what was asked for and could not be made, by name, and why.
     """
 
     protocol: str
@@ -46,6 +47,7 @@ class Report:
     worker_tests: WorkerTests | None = None
     worker_relations: Mapping[str, Mapping[str, RelationFigures]] = field(default_factory=dict)
     unknown_kinds: Mapping[str, int] = field(default_factory=dict)
+    no_worker: str = ""
     left_out: Mapping[str, str] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
@@ -71,6 +73,7 @@ class Report:
             "training": dict(self.training),
             "nightly": {name: comparison.as_json() for name, comparison in self.nightly.items()},
             "worker_unknown_kinds": dict(self.unknown_kinds),
+            "no_worker": self.no_worker or None,
             "left_out": dict(self.left_out),
             "sources": {baseline.name: baseline.source for baseline in BASELINES},
             "seconds": round(self.seconds, 1),

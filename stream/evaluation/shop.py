@@ -51,6 +51,7 @@ def build_log(raw: RawEvents, catalogue: Catalogue, sequence: Sequence) -> tuple
         times=times,
         prices=raw.prices[order],
         steps=_count_within(starts_step, starts_user),
+        places=order.astype(np.int64),
         n_users=int(users.max(initial=-1)) + 1,
     )
     return log, names
@@ -73,12 +74,6 @@ def session_keys(raw: RawEvents) -> list[SessionKey]:
             last[user, tested] = at, number
         keys.append(SessionKey(session or f"{user}#{number}", user, tested))
     return keys
-
-
-def order_by_user(raw: RawEvents) -> IntArray:
-    """Return the places in ``raw`` of the interactions of its log, where users are the sequences."""
-    order: IntArray = np.lexsort((raw.times, _codes(raw.users)))
-    return order
 
 
 def _codes(names: Iterable[Hashable]) -> IntArray:

@@ -9,13 +9,17 @@ from stream.evaluation.contest import Section
 from stream.evaluation.figures import Figures
 from stream.evaluation.nightly import LEAD_METRIC, SHOWN, Comparison
 from stream.evaluation.report import Report
-from stream.evaluation.worker_lists import LENGTH
+from stream.evaluation.worker_lists import ASKED, LENGTH, STREAM, without_summary
 from stream.evaluation.worker_relations import METRICS as RELATION_METRICS
 from stream.evaluation.worker_relations import RelationFigures
 
 ACCURACY = ("HR@10", "NDCG@10", "HR@20", "MRR@20", "Recall@20", "NDCG@20")
 LISTS = ("coverage@10", "popularity bias@10", "intra-list diversity@10", "category novelty@10", "price lift@10")
 ABSENT = "–"
+_WORKER = (
+    (STREAM, "as published before each interaction", "one interaction at a time"),
+    (ASKED, "of each case's user, asked for when it has processed what the test knows", "asked for every case"),
+)
 
 
 def tables(report: Report) -> Iterator[Table]:
@@ -31,11 +35,12 @@ def tables(report: Report) -> Iterator[Table]:
         yield _plain("cross-sell lists of 10: share of the listed items that a relation holds", report.relations)
     if report.worker:
         runs = {"": report.worker} | ({"trained, ": report.trained_worker} if report.trained_worker else {})
-        lists = {run + name: found[name] for run, found in runs.items() for name in found if name != "stream"}
-        yield _plain("the worker's own lists, as published before each interaction", lists)
+        lists = {run + name: of for run, found in runs.items() for name, of in without_summary(found).items()}
+        summary, made, how = next(words for words in _WORKER if words[0] in report.worker)
+        yield _plain(f"the worker's own lists, {made}", lists)
         yield from (_comparison(name, found) for name, found in report.nightly.items())
-        streams = {f"{run}stream": found["stream"] for run, found in runs.items()}
-        yield _plain("the worker's own code, one interaction at a time", streams)
+        summaries = {f"{run}{summary}": found[summary] for run, found in runs.items()}
+        yield _plain(f"the worker's own code, {how}", summaries)
     if any(report.worker_relations.values()):
         yield _worker_relations(report.worker_relations)
     if report.training:

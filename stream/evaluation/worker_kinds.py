@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from encoders.training.events import TEACHING_KINDS
+from stream.evaluation.interactions import BoolArray
 from stream.evaluation.reading import RawEvents
 
 _TRACKER_NAMES = {"cart": "add_to_cart"}
@@ -18,6 +19,16 @@ def worker_kind(kind: str) -> str:
     """Return the kind of an interaction as a tracker names it; case does not matter, none is a view."""
     lower = kind.lower()
     return _TRACKER_NAMES.get(lower, lower or "view")
+
+
+def are_known(raw: RawEvents) -> BoolArray:
+    """Return (m,): which interactions are of kinds that teach the worker."""
+    return np.array([worker_kind(kind) in TEACHING_KINDS for kind in raw.kinds], np.bool_)
+
+
+def are_purchases(raw: RawEvents) -> BoolArray:
+    """Return (m,): which interactions are purchases."""
+    return np.array([worker_kind(kind) == "purchase" for kind in raw.kinds], np.bool_)
 
 
 def known_to_worker(raw: RawEvents) -> tuple[RawEvents, Counter[str]]:

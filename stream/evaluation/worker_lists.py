@@ -1,58 +1,72 @@
-"""The lists that the worker published before its tests, and what they come to."""
+"""The worker's lists, as it published them before its tests or as it answered when asked, and what they come to."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from stream.evaluation.interactions import Catalogue, IntArray
+from stream.evaluation.cases import Cases
+from stream.evaluation.interactions import BoolArray, Catalogue, IntArray
 from stream.evaluation.metrics import Outcome
 
 LISTS = ("cross_sell", "up_sell")
 LENGTH = 10
 CUTOFFS = (5, 10)
 SHOWN_METRICS = ("HR", "NDCG", "MRR")
+STREAM, ASKED = "stream", "asked"
+"""What stands beside the figures of the lists: of a run event by event, or of one that was asked."""
 
 
-@dataclass
+@dataclass(kw_only=True)
 class WorkerLists:
-    """lists: (B, 10) codes by list, -1 pads; targets: (B,) what was taken next. ms: from interaction to lists.
+    """lists: (B, 10) codes by list, -1 pads, one row per test. broken: rules, counted.
 
-    late: by delay, the lists that had been published so long before; -1 where there was none yet. asked: (Q, 10) codes
-    of the cross-sell lists for users of one item each, in the order in which they were asked for.
-
-    places: (B,) of the tests in the raw events, of which the worker processed those from ``processed_from`` on; the
-    tests begin at ``tested_from``. categories: (n,) a code for each item's category in the worker, -1 for none.
+    categories: (n,) a code for each item's category in the worker, -1 for none. heard: (n,) whether any interaction
+    that the worker processed was with that item. asked: (Q, 10) codes of the cross-sell lists for users of one item
+    each, in the order in which they were asked for.
     """
 
     lists: dict[str, IntArray]
+    categories: IntArray
+    heard: BoolArray
+    asked: IntArray = field(default_factory=lambda: np.empty((0, LENGTH), np.int64))
+    broken: Counter[str] = field(default_factory=Counter)
+
+
+@dataclass(kw_only=True)
+class PublishedLists(WorkerLists):
+    """Lists as they were in force before each test. targets: (B,) what was taken next. ms: from interaction to lists.
+
+    late: by delay, the lists that had been published so long before; -1 where there was none yet.
+
+    places: (B,) of the tests in the raw events, of which the worker processed those from ``processed_from`` on; the
+    tests begin at ``tested_from``.
+    """
+
     targets: IntArray
     places: IntArray
     processed_from: int
     tested_from: int
-    categories: IntArray
     late: dict[str, dict[str, IntArray]] = field(default_factory=dict)
-    asked: IntArray = field(default_factory=lambda: np.empty((0, LENGTH), np.int64))
     milliseconds: list[float] = field(default_factory=list)
-    broken: Counter[str] = field(default_factory=Counter)
 
 
-def worker_figures(found: WorkerLists) -> dict[str, dict[str, float]]:
+def published_figures(found: PublishedLists) -> dict[str, dict[str, float]]:
     """Return, per list and delay, accuracy and how many items are listed; nothing where there is no test.
 
     Under ``stream``: tests, broken rules and times.
     """
-    figures: dict[str, dict[str, float]] = {}
     if not len(found.targets):
-        return figures
-    offsets = np.arange(len(found.targets) + 1)
+        return {}
     every = {"": found.lists} | {f" {delay}": lists for delay, lists in found.late.items()}
-    for name, delay, lists in ((name, delay, parts[name]) for name in LISTS for delay, parts in every.items()):
-        measured = Outcome.of(lists, found.targets, offsets).measure(CUTOFFS)
-        shown = {key: float(value.mean()) for key, value in measured.items() if key.split("@")[0] in SHOWN_METRICS}
-        figures[name.replace("_", "-") + delay] = shown | {"items listed": len(np.unique(lists[lists >= 0]))}
-    figures["stream"] = {
+    offsets = np.arange(len(found.targets) + 1)
+    figures = {
+        f"{name.replace('_', '-')}{delay}": _of_list(parts[name], found.targets, offsets)
+        for name in LISTS
+        for delay, parts in every.items()
+    }
+    figures[STREAM] = {
         "tests": len(found.targets),
         "broken rules": sum(found.broken.values()),
         "ms to lists, p50": float(np.quantile(found.milliseconds, 0.5)),
@@ -61,7 +75,42 @@ def worker_figures(found: WorkerLists) -> dict[str, dict[str, float]]:
     return figures
 
 
+def asked_figures(found: WorkerLists, cases: Cases, processed: int) -> dict[str, dict[str, float]]:
+    """Return, per list, accuracy over the cases, of one target or several, and how many items are listed.
+
+    Under ``asked``: cases, those whose list is empty, the interactions that the worker had processed, broken rules.
+    """
+    figures = {
+        name.replace("_", "-"): _of_list(found.lists[name], cases.targets, cases.target_offsets) for name in LISTS
+    }
+    figures[ASKED] = {
+        "cases": len(cases),
+        **{f"no {name.replace('_', '-')}": int((lists[:, 0] < 0).sum()) for name, lists in found.lists.items()},
+        "interactions processed": processed,
+        "broken rules": sum(found.broken.values()),
+    }
+    return figures
+
+
+def without_summary(figures: Mapping[str, Mapping[str, float]]) -> dict[str, Mapping[str, float]]:
+    """Return the figures of the lists alone."""
+    return {name: of for name, of in figures.items() if name not in (STREAM, ASKED)}
+
+
+def _of_list(lists: IntArray, targets: IntArray, target_offsets: IntArray) -> dict[str, float]:
+    measured = Outcome.of(lists, targets, target_offsets).measure(CUTOFFS)
+    shown = {key: float(value.mean()) for key, value in measured.items() if key.split("@")[0] in SHOWN_METRICS}
+    return shown | {"items listed": len(np.unique(lists[lists >= 0]))}
+
+
 def places_of(item_ids: Iterable[str], catalogue: Catalogue) -> list[int]:
     """Return the codes of the first LENGTH items, filled up with -1."""
     codes = [catalogue.codes[item_id] for item_id in item_ids][:LENGTH]
     return codes + [-1] * (LENGTH - len(codes))
+
+
+def heard_of(item_ids: Iterable[str], catalogue: Catalogue) -> BoolArray:
+    """Return (n,): which items these are."""
+    heard = np.zeros(len(catalogue), np.bool_)
+    heard[[catalogue.codes[item_id] for item_id in item_ids]] = True
+    return heard

@@ -17,7 +17,8 @@ from stream.epoch_bars import EpochBars
 from stream.evaluation.interactions import Catalogue
 from stream.evaluation.reading import RawEvents
 from stream.evaluation.worker_kinds import worker_kind
-from stream.evaluation.worker_run import catalogue_messages, stretch_of
+from stream.evaluation.worker_run import stretch_of
+from stream.evaluation.worker_told import catalogue_messages
 from stream.progress import Progress
 from stream.settings import Settings
 from stream.training_files import encode_texts, texts_of, titled_rows, training_items

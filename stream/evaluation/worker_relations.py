@@ -57,11 +57,9 @@ class WorkerQuestions:
 
     def judge(self, found: WorkerLists, shop: Shop, seed: int) -> dict[str, RelationFigures]:
         """Return the figures of each relation; ``found.asked``: the lists for ``items``, in their order."""
-        processed = np.zeros(len(shop.catalogue), np.bool_)
-        processed[[shop.catalogue.codes[item_id] for item_id in shop.raw.items[found.processed_from :]]] = True
         return {
             name: _judge(
-                cases, found.asked[np.searchsorted(self.items, cases.items)], shop, processed[cases.items], seed
+                cases, found.asked[np.searchsorted(self.items, cases.items)], shop, found.heard[cases.items], seed
             )
             for name, cases in self.cases.items()
         }

@@ -7,45 +7,33 @@ that moment. Then the interaction is processed, as in a running worker. Nothing 
 import time
 from bisect import bisect_right
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
-import msgspec
 import numpy as np
 
-from stream.encoding import load_encoders
-from stream.evaluation.interactions import Catalogue, IntArray, codes_of
+from stream.evaluation.interactions import Catalogue, IntArray
 from stream.evaluation.list_rules import broken_rules
 from stream.evaluation.protocols.prequential import AT_ONCE, DELAYS_MS
 from stream.evaluation.reading import RawEvents
 from stream.evaluation.worker_asked import ask_after_one_purchase
-from stream.evaluation.worker_kinds import worker_kind
-from stream.evaluation.worker_lists import LENGTH, LISTS, WorkerLists, places_of
+from stream.evaluation.worker_lists import LENGTH, LISTS, PublishedLists, heard_of, places_of
+from stream.evaluation.worker_told import (
+    Clock,
+    event_message,
+    opened_worker,
+    shift_of,
+    tell,
+    tell_catalogue,
+    worker_categories,
+)
 from stream.pipeline import Pipeline
 from stream.recommendations import Recommendation, decode
-from stream.settings import Settings, StoreName
+from stream.settings import Settings
 
 TEST_SHARE = 0.2
 
-_END_MS = 1_700_000_000_000
-"""Where the log's last interaction is moved to: some data sets' clocks only tell an order."""
-
-_NOW = 1e-9
 _BEFORE_THE_TESTS = -(2**62)
 """What was processed before the tests was processed at once: the lists of then count as old enough for any delay."""
-
-
-def worker_settings(base: Settings) -> Settings:
-    """Return settings under which lists follow from the events alone, not from how fast the machine is."""
-    return base.model_copy(
-        update={
-            "store": StoreName.MEMORY,
-            "topics": base.topics.model_copy(update={"partitions": 1}),
-            "worker": base.worker.model_copy(
-                update={"category_flush_seconds": _NOW, "item_flush_seconds": _NOW}
-            ),
-            "pseudonym_key": None,
-        }
-    )  # fmt: skip
 
 
 async def run_worker(
@@ -55,24 +43,18 @@ async def run_worker(
     most: int,
     step: Callable[[], None],
     asked: IntArray | None = None,
-) -> WorkerLists:
+) -> PublishedLists:
     """Process the last ``most`` interactions; the last fifth of them one by one, as tests.
 
     raw: of kinds that the worker knows, as :func:`known_to_worker` names them. asked: (Q,) item codes; at the end it is
     asked for the cross-sell list of a user who bought just that item. step: called once per test interaction and item
     asked. Raises encoders.base.EncoderError.
     """
-    settings = worker_settings(base)
-    clock = _Clock()
-    pipeline = Pipeline(settings, load_encoders(settings.encoder), clock)
-    await pipeline.start()
-    try:
+    async with opened_worker(base) as (pipeline, clock):
         found = await _run(pipeline, clock, raw, catalogue, most, step)
         if asked is not None:
             found.asked = await ask_after_one_purchase(pipeline, catalogue, asked, clock.now, step)
         return found
-    finally:
-        await pipeline.close()
 
 
 def stretch_of(raw: RawEvents, most: int) -> tuple[range, int]:
@@ -81,28 +63,15 @@ def stretch_of(raw: RawEvents, most: int) -> tuple[range, int]:
     return places, places[-round(TEST_SHARE * len(places)) :][0] if len(places) > 1 / TEST_SHARE else places.stop
 
 
-class _Clock:
-    def __init__(self) -> None:
-        self.now = 0
-
-    def __call__(self) -> int:
-        return self.now
-
-
 async def _run(
-    pipeline: Pipeline, clock: _Clock, raw: RawEvents, catalogue: Catalogue, most: int, step: Callable[[], None]
-) -> WorkerLists:
+    pipeline: Pipeline, clock: Clock, raw: RawEvents, catalogue: Catalogue, most: int, step: Callable[[], None]
+) -> PublishedLists:
     places, tested_from = stretch_of(raw, most)
     topics, rules = pipeline.settings.topics, pipeline.settings.graph.lists
-    shift = _END_MS - int(raw.times[-1])
+    shift = shift_of(raw)
     clock.now = int(raw.times[places[0]]) + shift
-    for key, value in catalogue_messages(catalogue):
-        pipeline.log.append(topics.catalogue, key, value)
-    await pipeline.drain()
-    for place in places[: tested_from - places.start]:
-        clock.now = int(raw.times[place]) + shift
-        pipeline.log.append(topics.interactions, None, event_message(raw, place, shift))
-    await pipeline.drain()
+    await tell_catalogue(pipeline, catalogue)
+    await tell(pipeline, clock, raw, places[: tested_from - places.start])
     reader = _Published(pipeline, topics.recommendations)
     bought: defaultdict[str, dict[str, int]] = defaultdict(dict)
     for place in places[: tested_from - places.start]:
@@ -135,18 +104,18 @@ async def _run(
         for fresh in reader.read(at):
             of = pipeline.knowledge.items.category_of
             broken.update(broken_rules(fresh, of, bought[fresh.user_id], rules, at))
-    category_of = pipeline.knowledge.items.category_of
     lists = {
         delay: {name: np.array(part, np.int64).reshape(-1, LENGTH) for name, part in parts.items()}
         for delay, parts in rows.items()
     }
-    return WorkerLists(
+    return PublishedLists(
         lists=lists.pop(AT_ONCE),
         targets=np.array(targets, np.int64),
         places=np.array(tested, np.int64),
         processed_from=places.start,
         tested_from=tested_from,
-        categories=codes_of([category_of(item_id) or "" for item_id in catalogue.item_ids]),
+        categories=worker_categories(pipeline, catalogue),
+        heard=heard_of(raw.items[places.start :], catalogue),
         late=lists,
         milliseconds=milliseconds,
         broken=broken,
@@ -177,30 +146,3 @@ class _Published:
         """Return the last of the user's lists that were published by then."""
         known = bisect_right(self._times[user], at)
         return self._lists[user][known - 1] if known else None
-
-
-def event_message(raw: RawEvents, place: int, shift: int) -> bytes:
-    """Return the interaction as a tracker of our own dialect would send it; ``shift`` is added to its time, ms."""
-    event = {
-        "event_id": f"event-{place}",
-        "kind": worker_kind(raw.kinds[place]),
-        "user_id": raw.users[place],
-        "item_id": raw.items[place],
-        "occurred_at": int(raw.times[place]) + shift,
-    }
-    price = float(raw.prices[place])
-    if price == price and price >= 0:
-        event["price"] = price
-    return msgspec.json.encode(event)
-
-
-def catalogue_messages(catalogue: Catalogue) -> Iterable[tuple[bytes, bytes]]:
-    """Yield the catalogue as the shop would send it: key and value of each row."""
-    for code, item_id in enumerate(catalogue.item_ids):
-        row: dict[str, object] = {"item_id": item_id, "title": catalogue.titles[code], "brand": catalogue.brands[code]}
-        if catalogue.categories[code]:
-            row["category"] = list(catalogue.categories[code])
-        price = float(catalogue.prices[code])
-        if price == price:
-            row["price"] = price
-        yield item_id.encode(), msgspec.json.encode({name: value for name, value in row.items() if value != ""})

@@ -9,30 +9,38 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from encoders.base import EncoderError
+from stream.evaluation.cases import Cases
 from stream.evaluation.contest import Contest
-from stream.evaluation.nightly import TRAINED_WORKER, WORKER, Comparison, compare_with_nightly
-from stream.evaluation.plan import SEQUENCES, Protocol, Shop
+from stream.evaluation.interactions import Knowledge
+from stream.evaluation.nightly import TRAINED_WORKER, WORKER, Comparison, FittedRanker, compare_with_nightly
+from stream.evaluation.nightly_rules import RuledTests
+from stream.evaluation.plan import SEQUENCES, PlannedTest, Protocol, Shop
+from stream.evaluation.ranker.model import Ranker
 from stream.evaluation.relation_tests import Relations
 from stream.evaluation.shop import build_log
-from stream.evaluation.worker_kinds import known_to_worker, say_unknown
-from stream.evaluation.worker_lists import LISTS, WorkerLists, worker_figures
+from stream.evaluation.worker_cases import latest_known, run_worker_on_cases
+from stream.evaluation.worker_kinds import are_known, are_purchases, known_to_worker, say_unknown
+from stream.evaluation.worker_lists import LISTS, PublishedLists, WorkerLists, asked_figures, published_figures
 from stream.evaluation.worker_model import train_worker_model
 from stream.evaluation.worker_relations import RelationFigures, WorkerQuestions
 from stream.evaluation.worker_run import TEST_SHARE, run_worker
-from stream.evaluation.worker_tests import Processed, WorkerTests
+from stream.evaluation.worker_tests import Processed, WorkerTests, ruled_tests
 from stream.ranker_file import RankerFileError
 from stream.settings import Settings
+
+NOTHING_TO_LIST = "no item has a title, a brand or a category, without which there is nothing to list"
 
 
 @dataclass(frozen=True)
 class Workers:
-    """What workers published: figures by worker and list; training: metrics of the trained one's user model.
+    """What workers published or answered: figures by worker and list; training: metrics of the trained one's model.
 
     published: the lists themselves, by worker; tests: what all of them were asked, None where nobody ran. relations: by
     worker and relation.
 
     unknown_kinds: how many events the worker does not know, by their kind; they were neither processed nor tested.
-    left_out: why a worker did not run, by its name.
+    left_out: why a worker that was asked for did not run, by its name; none_because: why there is none, where nobody
+    asked for one.
     """
 
     figures: Mapping[str, dict[str, dict[str, float]]] = field(default_factory=dict)
@@ -43,6 +51,7 @@ class Workers:
     relations: Mapping[str, Mapping[str, RelationFigures]] = field(default_factory=dict)
     unknown_kinds: Mapping[str, int] = field(default_factory=dict)
     left_out: Mapping[str, str] = field(default_factory=dict)
+    none_because: str = ""
 
 
 def run_workers(
@@ -61,7 +70,7 @@ def run_workers(
 
     questions = WorkerQuestions.of(shop, relations or {})
 
-    def run(name: str, of: Settings) -> WorkerLists:
+    def run(name: str, of: Settings) -> PublishedLists:
         total = round(TEST_SHARE * min(most, len(raw))) + len(questions.items)
         with contest.progress(f"prequential: the {name}", total) as step:
             return asyncio.run(run_worker(raw, shop.catalogue, of, most, step, questions.items))
@@ -84,24 +93,74 @@ def run_workers(
                 training, found[TRAINED_WORKER] = model.metrics, run(TRAINED_WORKER, model.settings)
             except EncoderError as error:
                 left_out[TRAINED_WORKER] = f"--train: {error}"
-    nightly = compare_with_nightly(shop, found, settings.graph.lists, contest) if contest.baselines else {}
+    nightly: Mapping[str, Comparison] | None = None
+    if contest.baselines:
+        nightly = compare_with_nightly(ruled_tests(shop, found[WORKER], settings.graph.lists), found, contest)
     return Workers(
-        figures={name: worker_figures(lists) for name, lists in found.items()},
+        figures={name: published_figures(lists) for name, lists in found.items()},
         training=training,
-        nightly=nightly,
+        nightly=nightly or {},
         published=found,
-        tests=_tests(shop, found[WORKER], nightly if contest.baselines else None),
+        tests=_tests(Processed.of(shop, found[WORKER]).cases(), shop.users, nightly),
         relations={name: questions.judge(lists, shop, contest.seed) for name, lists in found.items()},
         unknown_kinds=unknown,
         left_out=left_out,
     )
 
 
-def _tests(shop: Shop, found: WorkerLists, nightly: Mapping[str, Comparison] | None) -> WorkerTests:
+def ask_worker(
+    shop: Shop,
+    test: PlannedTest,
+    most: int,
+    contest: Contest,
+    settings: Settings,
+    relations: Relations | None = None,
+    ranker: Ranker | None = None,
+) -> Workers:
+    """Let the worker process the latest ``most`` interactions that a test knows, and ask it for every case of the test.
+
+    What it is not told of, for its kind, is in no history of what it and the batches are asked. ranker: fitted for this
+    test, to be compared with the worker under the rules of its lists.
+
+    Raises nothing, like :func:`run_workers`.
+    """
+    split = test.split
+    _, unknown = known_to_worker(shop.raw)
+    known = are_known(shop.raw)
+    places = latest_known(split.knowledge.log, known, most)
+    if not len(places):
+        return Workers(unknown_kinds=unknown, left_out={WORKER: say_unknown(unknown, len(shop.raw))})
+    cases = split.cases.with_history(known[split.cases.places])
+    questions = WorkerQuestions.of(shop, relations or {})
+    try:
+        with contest.progress(f"{test.name}: the {WORKER}", len(places) + len(cases) + len(questions.items)) as step:
+            found = asyncio.run(
+                run_worker_on_cases(shop.raw, shop.catalogue, settings, places, cases, step, questions.items)
+            )
+    except (EncoderError, RankerFileError) as error:
+        return Workers(unknown_kinds=unknown, left_out={WORKER: str(error)})
+    nightly: Mapping[str, Comparison] | None = None
+    if contest.baselines:
+        told = split.knowledge.log.select(np.isin(split.knowledge.log.places, places))
+        knowledge = Knowledge(told, shop.catalogue, split.knowledge.now)
+        tests = RuledTests(knowledge, cases, are_purchases(shop.raw), found.categories, settings.graph.lists)
+        fitted = None if ranker is None else FittedRanker(ranker, split.knowledge)
+        nightly = compare_with_nightly(tests, {WORKER: found}, contest, fitted)
+    return Workers(
+        figures={WORKER: asked_figures(found, cases, len(places))},
+        nightly=nightly or {},
+        published={WORKER: found},
+        tests=_tests(cases, shop.users, nightly),
+        relations={WORKER: questions.judge(found, shop, contest.seed)},
+        unknown_kinds=unknown,
+    )
+
+
+def _tests(cases: Cases, users: tuple[str, ...], nightly: Mapping[str, Comparison] | None) -> WorkerTests:
     """``nightly``: None where there was no comparison; a list that it lacks has no case of it."""
-    none = np.zeros(len(found.targets), np.bool_)
-    compared = {}
+    none = np.zeros(len(cases.targets), np.bool_)
+    allowed = {}
     if nightly is not None:
         of_lists = {name: nightly.get(name.replace("_", "-")) for name in LISTS}
-        compared = {name: none if of_list is None else of_list.compared for name, of_list in of_lists.items()}
-    return WorkerTests(Processed.of(shop, found).cases(), shop.users, compared)
+        allowed = {name: none if of_list is None else of_list.allowed for name, of_list in of_lists.items()}
+    return WorkerTests(cases, users, allowed)

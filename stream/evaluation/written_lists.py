@@ -8,6 +8,7 @@ import msgspec
 from stream.evaluation.cases import Cases
 from stream.evaluation.interactions import BoolArray, Catalogue, IntArray
 from stream.evaluation.report import Report
+from stream.evaluation.worker_lists import PublishedLists
 
 
 def write_report(path: Path, report: Report) -> None:
@@ -21,9 +22,11 @@ def write_report(path: Path, report: Report) -> None:
     for worker, found in report.published.items():
         for name, lists in found.lists.items():
             own = _beside(path, worker, name.replace("_", "-"))
-            late = {delay: of_delay[name] for delay, of_delay in found.late.items()}
-            compared = tests.compared.get(name)
-            write_lists(own, lists, tests.cases, catalogue, tests.users, late=late, nightly=compared)
+            late = None
+            if isinstance(found, PublishedLists):
+                late = {delay: of_delay[name] for delay, of_delay in found.late.items()}
+            allowed = tests.allowed.get(name)
+            write_lists(own, lists, tests.cases, catalogue, tests.users, late=late, allowed=allowed)
         for name, figures in report.worker_relations.get(worker, {}).items():
             write_lists(_beside(path, worker, name), figures.lists, figures.cases, catalogue, ())
 
@@ -36,30 +39,33 @@ def write_lists(
     users: tuple[str, ...],
     *,
     late: Mapping[str, IntArray] | None = None,
-    nightly: BoolArray | None = None,
+    allowed: BoolArray | None = None,
 ) -> None:
     """Write one JSON object per line: ``case, user, history, target, ranked``.
 
     history: item ids, oldest first. target: item ids, each once. ranked: item ids, best first. user: null where a case
     is of nobody. With ``late``, also ``late``: by delay, what was published so long before, as ``ranked``. With
-    ``nightly`` (B,), also ``nightly``: whether the comparison with nightly batches counts the case. Raises OSError.
+    ``allowed``, one per target, also ``nightly``: whether the comparison with nightly batches counts the case; and
+    ``allowed``: the targets that count there. Raises OSError.
     """
     encoder = msgspec.json.Encoder()
     names = catalogue.item_ids
     with path.open("wb") as file:
         for case in range(len(cases)):
             user = int(cases.users[case])
+            targets = slice(cases.target_offsets[case], cases.target_offsets[case + 1])
             row: dict[str, object] = {
                 "case": case,
                 "user": users[user] if user >= 0 else None,
                 "history": _names(cases.items[cases.offsets[case] : cases.offsets[case + 1]], names),
-                "target": _names(cases.targets[cases.target_offsets[case] : cases.target_offsets[case + 1]], names),
+                "target": _names(cases.targets[targets], names),
                 "ranked": _names(lists[case], names),
             }
             if late is not None:
                 row["late"] = {delay: _names(of_then[case], names) for delay, of_then in late.items()}
-            if nightly is not None:
-                row["nightly"] = bool(nightly[case])
+            if allowed is not None:
+                row["nightly"] = bool(allowed[targets].any())
+                row["allowed"] = _names(cases.targets[targets][allowed[targets]], names)
             file.write(encoder.encode(row) + b"\n")
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from graph.ranking.lists import UserLists
 from graph.ranking.weights import Weights
-from stream.evaluation.worker_run import worker_settings
+from stream.evaluation.worker_told import worker_settings
 from stream.pipeline import Pipeline
 from stream.ranker_training.cases import Cases, Ranks
 from stream.ranker_training.log import Message

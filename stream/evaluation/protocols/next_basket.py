@@ -5,7 +5,6 @@ Recommendation Reality Check, TOIS 2023, on why repeated and new items must be t
 """
 
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import UTC, datetime
 
 import numpy as np
@@ -53,11 +52,9 @@ def next_basket_splits(log: Log, catalogue: Catalogue, cut: int) -> Iterator[Spl
 def only_new_items(cases: Cases) -> Cases:
     """Return the cases with the targets that their history does not hold; those without any are left out."""
     width = int(max(cases.items.max(initial=0), cases.targets.max(initial=0))) + 1
-    case_of_target = np.repeat(np.arange(len(cases)), np.diff(cases.target_offsets))
-    new = ~np.isin(case_of_target * width + cases.targets, cases.rows * width + cases.items)
-    counts = np.bincount(case_of_target[new], minlength=len(cases))
-    kept = replace(cases, targets=cases.targets[new], target_offsets=np.r_[0, np.cumsum(counts)].astype(np.int64))
-    return kept.select(np.flatnonzero(counts))
+    new = ~np.isin(cases.target_rows * width + cases.targets, cases.rows * width + cases.items)
+    kept = cases.with_targets(new)
+    return kept.select(np.flatnonzero(np.diff(kept.target_offsets)))
 
 
 def _split(log: Log, catalogue: Catalogue, cut: int) -> Split:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from stream.evaluation.cases import Candidates, Cases
+from stream.evaluation.cases import Cases, Listable
 from stream.evaluation.interactions import BoolArray, FloatArray, IntArray, Knowledge
 from stream.evaluation.pairs import PairCounts
 from stream.evaluation.ranker.habits import Habits
@@ -57,7 +57,7 @@ class FeatureBuilder:
         self._repeats = recipe.own is not None
         self._elsewhere = recipe.elsewhere
 
-    def table(self, cases: Cases, candidates: Candidates) -> Table:
+    def table(self, cases: Cases, candidates: Listable) -> Table:
         """Return the candidates of a block of cases with their features."""
         block = len(cases)
         banned = candidates.banned(cases, self.knowledge.catalogue)

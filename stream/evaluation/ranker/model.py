@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from stream.evaluation.cases import Candidates, Cases, Split
+from stream.evaluation.cases import Cases, Listable, Split
 from stream.evaluation.interactions import BoolArray, DoubleArray, FloatArray, IntArray
 from stream.evaluation.ranker.families import family_of
 from stream.evaluation.ranker.features import FeatureBuilder, Table
@@ -48,7 +48,7 @@ class Ranker:
     share: float = 0.0
     without: dict[str, tuple[IntArray, LinearBlend]] = field(default_factory=dict)
 
-    def rank(self, builder: FeatureBuilder, cases: Cases, candidates: Candidates, step: Step = lambda: None) -> Ranked:
+    def rank(self, builder: FeatureBuilder, cases: Cases, candidates: Listable, step: Step = lambda: None) -> Ranked:
         """Rank every case among all its candidates; targets are read only to say which candidates were hits."""
         lists: dict[str, list[IntArray]] = {}
         log_odds: list[FloatArray] = []
@@ -178,7 +178,7 @@ def _lessons(
 
 
 def _stack(
-    builder: FeatureBuilder, cases: Cases, candidates: Candidates, step: Step
+    builder: FeatureBuilder, cases: Cases, candidates: Listable, step: Step
 ) -> tuple[tuple[str, ...], IntArray, FloatArray, BoolArray]:
     tables, hits, first = [], [], 0
     rows = []

@@ -2,6 +2,7 @@
 
 import gzip
 import random
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +31,7 @@ def log_of(*sequences: list[int], days: list[list[int]] | None = None) -> Log:
         times=np.array(times, np.int64) * DAY_MS,
         prices=np.full(sum(lengths), np.nan),
         steps=np.array([step for length in lengths for step in range(length)], np.int64),
+        places=np.arange(sum(lengths)),
         n_users=len(sequences),
     )
 
@@ -72,3 +74,28 @@ def write_shop(folder: Path, seed: int = 0, users: int = 150, items: int = 60) -
         for number, (moment, user_id, item) in enumerate(lines):
             file.write(f"e{number},{user_id},{item},view,{moment},,1,\n")
     return events, catalogue
+
+
+def with_sessions(events: Path, folder: Path, first: int) -> Path:
+    """Write the events again, the ``first`` ones of each user as one session (or basket), the others as another."""
+    again = folder / "events-of-sessions.csv"
+    header, *lines = events.read_text().splitlines()
+    rows, so_far = [header], Counter[str]()
+    for line in lines:
+        user = line.split(",")[1]
+        rows.append(f"{line}{user}-{so_far[user] < first}")
+        so_far[user] += 1
+    again.write_text("\n".join(rows) + "\n")
+    return again
+
+
+def write_relations(folder: Path, items: Path) -> Path:
+    """Relate each item to its neighbours, which are of other aisles, and to one of its own."""
+    with gzip.open(items, "rt") as file:
+        ids = [line.split(",")[0] for line in file.read().splitlines()[1:]]
+    for name in ("product.txt", "related_product.txt"):
+        (folder / name).write_text("\n".join(ids) + "\n")
+    for name, steps in {"bought_together": (1,), "also_bought": (1, 2, 6), "also_viewed": (6,)}.items():
+        lines = [" ".join(str((place + step) % len(ids)) for step in steps) for place in range(len(ids))]
+        (folder / f"{name}_p_p.txt").write_text("\n".join(lines) + "\n")
+    return folder

@@ -3,7 +3,6 @@
 import json
 import math
 import re
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
@@ -20,7 +19,7 @@ from stream.commands.evaluate import evaluate
 from stream.evaluation.contest import Contest
 from stream.evaluation.ranker.ingredients import trained
 from stream.ranker_file import FORMAT, LEARNED, LearnedList, RankerFile, version_of, write_ranker
-from tests.unit.stream.evaluation.small_shops import write_shop
+from tests.unit.stream.evaluation.small_shops import with_sessions, write_relations, write_shop
 
 app = typer.Typer()
 app.command()(evaluate)
@@ -63,26 +62,13 @@ def run_of(shop: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) ->
         folder = tmp_path_factory.mktemp(protocol)
         lists = folder / "lists.jsonl"
         first = FIRST_SESSION.get(protocol)
-        files = shop if first is None else with_sessions(shop, folder, first)
+        files = shop if first is None else (with_sessions(shop[0], folder, first), shop[1])
         written = ["--write-lists", str(lists), "--plots", str(folder)]
         ended = call(files, "--protocol", protocol, *OPTIONS[protocol], *written, "--json")
         assert ended.exit_code == 0, ended.output
         return Run(json.loads(ended.stdout.splitlines()[-1]), lists, folder)
 
     return run
-
-
-def with_sessions(shop: tuple[Path, Path], folder: Path, first: int) -> tuple[Path, Path]:
-    """Write the events again, the ``first`` ones of each user as one session (or basket), the others as another."""
-    events = folder / "events.csv"
-    header, *lines = shop[0].read_text().splitlines()
-    rows, so_far = [header], Counter[str]()
-    for line in lines:
-        user = line.split(",")[1]
-        rows.append(f"{line}{user}-{so_far[user] < first}")
-        so_far[user] += 1
-    events.write_text("\n".join(rows) + "\n")
-    return events, shop[1]
 
 
 def recomputed(path: Path) -> dict[str, float]:
@@ -155,7 +141,7 @@ def test_the_same_seed_gives_the_same_lists(
     shop: tuple[Path, Path], run_of: Callable[[str], Run], tmp_path: Path
 ) -> None:
     path = tmp_path / "again.jsonl"
-    call(shop, "--protocol", "leave-one-out", "--no-baselines", "--write-lists", str(path))
+    call(shop, "--protocol", "leave-one-out", "--no-baselines", "--worker", "0", "--write-lists", str(path))
     assert path.read_bytes() == run_of("leave-one-out").lists.read_bytes() != b""
 
 
@@ -176,6 +162,41 @@ def test_next_basket_and_its_new_items(run_of: Callable[[str], Run]) -> None:
     for row in new:
         assert not set(row["history"]) & set(row["target"])
         assert not set(row["history"]) & set(row["ranked"])
+
+
+@pytest.mark.parametrize("protocol", ["leave-one-out", "next-basket", "session"])
+def test_the_worker_is_asked_in_every_other_protocol(run_of: Callable[[str], Run], protocol: str) -> None:
+    found = run_of(protocol).found
+    worker = found["worker"]
+    assert worker.keys() == {"cross-sell", "up-sell", "asked"}
+    for name in ("cross-sell", "up-sell"):
+        assert worker[name].keys() == {
+            *(f"{metric}@{k}" for metric in ("HR", "NDCG", "MRR") for k in (5, 10)),
+            "items listed",
+        }
+    assert worker["cross-sell"]["HR@10"] > 0
+    asked = worker["asked"]
+    assert asked.keys() == {"cases", "no cross-sell", "no up-sell", "interactions processed", "broken rules"}
+    assert asked["cases"] == found["sections"][protocol]["cases"]
+    assert 0 < asked["interactions processed"] < found["shop"]["interactions"]
+    assert asked["broken rules"] == 0
+    assert found["worker_ranker"].startswith("fixed-")
+    assert found["no_worker"] is None
+    assert found["trained_worker"] == found["left_out"] == {}
+
+
+def test_the_worker_asked_is_compared_with_batches_and_with_the_ranker(run_of: Callable[[str], Run]) -> None:
+    found = run_of("leave-one-out").found
+    for compared in found["nightly"].values():
+        assert 0 < compared["cases"] < found["worker"]["asked"]["cases"]
+        assert {"worker", "ranker", "transitions"} <= compared["models"].keys() == compared["intervals"].keys()
+        assert compared["leads"].keys() == {"worker"}
+        batches = {name: of["NDCG@10"] for name, of in compared["models"].items() if name not in ("worker", "ranker")}
+        lead = compared["leads"]["worker"]
+        assert batches[lead["over"]] == max(batches.values())
+        assert lead["value"] == pytest.approx(compared["models"]["worker"]["NDCG@10"] - max(batches.values()))
+    assert found["nightly"].keys() == {"cross-sell", "up-sell"}
+    assert run_of("session").found["nightly"] == {}  # without baselines
 
 
 def test_prequential_runs_the_worker_and_late_lists(run_of: Callable[[str], Run]) -> None:
@@ -258,7 +279,9 @@ def test_lists_that_cannot_be_written_do_not_cost_the_report(small_events: Path,
     assert json.loads(ended.stdout.splitlines()[-1])["sections"]["leave-one-out"]["cases"] == 2
 
 
-@pytest.mark.parametrize("options", [["session"], ["prequential", "--worker", "0"]])
+@pytest.mark.parametrize(
+    "options", [["session"], ["leave-one-out", "--worker", "100"], ["prequential", "--worker", "0"]]
+)
 def test_a_user_model_is_for_the_worker(shop: tuple[Path, Path], options: list[str]) -> None:
     ended = call(shop, "--train", "--protocol", *options)
     assert ended.exit_code == 2
@@ -318,6 +341,16 @@ def test_session_files_are_read_as_they_are(tmp_path: Path) -> None:
     assert found["figures"]["HR@5"] == 1
 
 
+def test_relations_are_asked_of_the_worker_in_any_protocol(shop: tuple[Path, Path], tmp_path: Path) -> None:
+    relations = write_relations(tmp_path, shop[1])
+    options = ["--protocol", "leave-one-out", "--no-baselines", "--relations", str(relations)]
+    found = json.loads(call(shop, *options, "--json").stdout.splitlines()[-1])
+    assert found["worker"]["relations"].keys() == {"bought_together", "also_bought"}
+    for name, figures in found["worker"]["relations"].items():
+        assert figures["cases"] == found["sections"][name]["cases"]
+        assert figures["Recall@10"] > 0
+
+
 def test_tables_for_people(shop: tuple[Path, Path]) -> None:
     ended = call(shop, "--protocol", "leave-one-out")
     assert ended.exit_code == 0, ended.output
@@ -328,6 +361,9 @@ def test_tables_for_people(shop: tuple[Path, Path]) -> None:
         "lead over the best part",
         "other users",
         "category novelty@10",
+        "the worker's own lists",
+        "against nightly batches under its rules",
+        "interactions processed",
     ):
         assert words in ended.stdout
 
@@ -339,7 +375,8 @@ def test_tables_for_people(shop: tuple[Path, Path]) -> None:
         (["--protocol", "leave-one-out", "--test", "x"], "--test belongs"),
         (["--protocol", "session", "--cut", "2011-10-01"], "--cut belongs"),
         (["--protocol", "next-basket", "--cut", "soon"], "is no day"),
-        (["--protocol", "session", "--ranker", "x.json"], "--ranker belongs"),
+        (["--protocol", "session", "--ranker", "x.json", "--worker", "0"], "--ranker belongs to a --worker above 0"),
+        (["--protocol", "session", "--ranker", "nowhere.json"], "--ranker: nowhere.json: cannot be read"),
         (["--ranker", "nowhere.json"], "--ranker: nowhere.json: cannot be read"),
         (["--worker", "5"], "--worker: 5 are too few to test with; give 100 or more, or 0 for none"),
         (["--plots", "nowhere"], "create it first"),
@@ -377,6 +414,31 @@ def small_events(tmp_path: Path) -> Path:
         "user_id,item_id,type,ts_ms\n" + "".join(f"u,i{at},view,{at}\nv,i{at},view,{at}\n" for at in range(4))
     )
     return events
+
+
+def test_a_shop_of_ids_alone_has_no_worker_and_that_is_no_fault(small_events: Path) -> None:
+    options = ["--events", str(small_events), "--protocol", "leave-one-out"]
+    shown = CliRunner().invoke(app, options, env={"COLUMNS": "250"})
+    assert shown.exit_code == 0, shown.output
+    reason = "no item has a title, a brand or a category, without which there is nothing to list"
+    assert f"the worker: {reason}" in shown.stdout
+    found = json.loads(CliRunner().invoke(app, [*options, "--json"]).stdout.splitlines()[-1])
+    assert found["no_worker"] == reason
+    assert found["worker"] == found["nightly"] == found["left_out"] == {}
+    assert "worker_ranker" not in found
+    silent = CliRunner().invoke(app, [*options, "--worker", "0"], env={"COLUMNS": "250"})
+    assert silent.exit_code == 0
+    assert "worker" not in silent.stdout
+
+
+def test_whoever_asks_for_a_worker_hears_that_there_is_none(small_events: Path) -> None:
+    options = ["--events", str(small_events), "--protocol", "leave-one-out", "--worker", "100", "--json"]
+    ended = CliRunner().invoke(app, options)
+    assert ended.exit_code == 1
+    found = json.loads(ended.stdout.splitlines()[-1])
+    assert found["left_out"].keys() == {"worker"}
+    assert f"left out: worker: {found['left_out']['worker']}" in ended.stderr
+    assert found["no_worker"] is None
 
 
 def test_the_smallest_shop_that_can_be_learned_from_is_ranked(small_events: Path) -> None:

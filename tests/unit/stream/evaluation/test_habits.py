@@ -22,6 +22,7 @@ def asked(*baskets: list[int], days: list[int], at: int) -> Cases:
         items=np.array(items),
         ages=len(baskets) - 1 - steps,
         times=np.array(days)[steps] * DAY,
+        places=np.arange(len(items)),
         at=np.array([at, at]) * DAY,
         target_offsets=np.zeros(3, np.int64),
         targets=nobody,

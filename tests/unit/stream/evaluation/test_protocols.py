@@ -49,6 +49,7 @@ def baskets() -> Log:
         times=np.array([1, 1, 12, 12, 15, 2, 3, 13, 13]) * DAY_MS,
         prices=np.full(9, np.nan),
         steps=np.array([0, 0, 1, 1, 2, 0, 0, 1, 1]),
+        places=np.arange(9),
         n_users=3,
     )
 

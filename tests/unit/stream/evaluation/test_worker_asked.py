@@ -11,7 +11,8 @@ from stream.encoding import load_encoders
 from stream.evaluation.interactions import IntArray
 from stream.evaluation.plan import Protocol, Shop, read_shop
 from stream.evaluation.worker_asked import ask_after_one_purchase
-from stream.evaluation.worker_run import catalogue_messages, event_message, run_worker, worker_settings
+from stream.evaluation.worker_run import run_worker
+from stream.evaluation.worker_told import catalogue_messages, event_message, worker_settings
 from stream.pipeline import Pipeline
 from stream.recommendations import Recommendation, decode
 from stream.settings import Settings

@@ -9,7 +9,7 @@ import pytest
 from stream.evaluation.plan import Protocol, Shop, read_shop
 from stream.evaluation.relation_tests import Relations
 from stream.evaluation.relations import Relation
-from stream.evaluation.worker_lists import WorkerLists
+from stream.evaluation.worker_lists import WorkerLists, heard_of
 from stream.evaluation.worker_relations import WorkerQuestions
 
 ITEMS = """item_id,title,category_path
@@ -61,7 +61,7 @@ def test_each_item_with_a_related_one_elsewhere_is_asked_for_once(shop: Shop, re
 def test_without_relations_nothing_is_asked(shop: Shop) -> None:
     questions = WorkerQuestions.of(shop, {})
     assert questions.items.tolist() == []
-    nothing = WorkerLists({}, np.empty(0, np.int64), np.empty(0, np.int64), 0, 2, np.full(6, -1))
+    nothing = WorkerLists(lists={}, categories=np.full(6, -1), heard=np.zeros(6, np.bool_))
     assert questions.judge(nothing, shop, 0) == {}
 
 
@@ -69,7 +69,8 @@ def test_lists_are_compared_with_what_the_relation_names(shop: Shop, relations: 
     questions = WorkerQuestions.of(shop, relations)
     lists = {"mug": listed(shop, "pan", "rug", "voucher", "bulb"), "rug": listed(shop, "lamp")}
     asked = np.array([lists[shop.catalogue.item_ids[code]] for code in questions.items])
-    found = WorkerLists({}, np.empty(0, np.int64), np.empty(0, np.int64), 1, 2, np.full(6, -1), asked=asked)
+    heard = heard_of(shop.raw.items[1:], shop.catalogue)
+    found = WorkerLists(lists={}, categories=np.full(6, -1), heard=heard, asked=asked)
     figures = questions.judge(found, shop, 0)
     together, also = figures["bought_together"], figures["also_bought"]
     assert together.accuracy["Recall@10"].value == 0  # the lamp is on no list of the mug

@@ -10,9 +10,10 @@ from stream.bundles import FORMAT, Bundle, DeltaMessage, encode
 from stream.encoding import load_encoders
 from stream.evaluation.plan import Protocol, Shop, read_shop
 from stream.evaluation.protocols.prequential import DELAYS_MS
-from stream.evaluation.worker_lists import LISTS, worker_figures
-from stream.evaluation.worker_run import catalogue_messages, event_message, run_worker
-from stream.evaluation.worker_run import worker_settings as settings_of
+from stream.evaluation.worker_lists import LISTS, published_figures
+from stream.evaluation.worker_run import run_worker
+from stream.evaluation.worker_told import catalogue_messages, event_message
+from stream.evaluation.worker_told import worker_settings as settings_of
 from stream.pipeline import Pipeline
 from stream.recommendations import Recommendation, decode
 from stream.settings import Settings
@@ -49,7 +50,7 @@ async def test_lists_are_tested_before_the_interaction_is_learned(shop: Shop, se
     for name in LISTS:
         assert found.lists[name].shape == (len(known), 10)
     assert (found.lists["cross_sell"][:, 0] >= 0).all()
-    figures = worker_figures(found)
+    figures = published_figures(found)
     assert figures["stream"]["tests"] == len(known)
     hits = (found.lists["cross_sell"] == found.targets[:, None]).any(axis=1)
     assert figures["cross-sell"]["HR@10"] == pytest.approx(hits.mean())
@@ -71,7 +72,7 @@ async def test_late_lists_are_those_of_so_long_before(shop: Shop, settings: Sett
         last[user] = at
     assert untouched > 10
     assert renewed > 10
-    figures = worker_figures(found)
+    figures = published_figures(found)
     hits = (found.late["1 day late"]["cross_sell"] == found.targets[:, None]).any(axis=1)
     assert figures["cross-sell 1 day late"]["HR@10"] == pytest.approx(hits.mean())
 

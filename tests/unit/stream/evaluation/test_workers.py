@@ -9,9 +9,10 @@ import pytest
 from stream.evaluation import workers
 from stream.evaluation.contest import Contest
 from stream.evaluation.nightly import TRAINED_WORKER, WORKER
-from stream.evaluation.plan import SEQUENCES, Protocol, Shop, read_shop
+from stream.evaluation.nightly_rules import RuledTests
+from stream.evaluation.plan import SEQUENCES, Protocol, Shop, plan, read_shop
 from stream.evaluation.shop import build_log
-from stream.evaluation.workers import Workers, run_workers
+from stream.evaluation.workers import Workers, ask_worker, run_workers
 from stream.settings import Settings
 from tests.unit.stream.evaluation.small_shops import write_shop
 
@@ -111,3 +112,59 @@ def test_settings_that_no_worker_can_run_with_are_a_reason(
     found = run(shop, settings=Settings.model_validate(settings))
     assert not found.figures
     assert told in found.left_out[WORKER]
+
+
+def ask(shop: Shop, most: int = 10_000, *, settings: Settings = SETTINGS, contest: Contest = CONTEST) -> Workers:
+    shop = replace(shop, log=build_log(shop.raw, shop.catalogue, SEQUENCES[Protocol.LEAVE_ONE_OUT])[0])
+    return ask_worker(shop, next(plan(shop, Protocol.LEAVE_ONE_OUT, None, 1.0)), most, contest, settings)
+
+
+def test_the_worker_is_asked_for_every_case_of_a_test(shop: Shop) -> None:
+    found = ask(shop)
+    figures = found.figures[WORKER]
+    users = len(set(shop.raw.users))
+    assert figures["asked"]["cases"] == users
+    assert figures["asked"]["interactions processed"] == len(shop.raw) - users
+    assert figures["asked"]["broken rules"] == 0
+    assert figures["cross-sell"]["HR@10"] > 0
+    assert found.tests is not None
+    assert len(found.tests.cases) == users
+    assert not found.tests.allowed
+    assert ask(shop, 30).figures[WORKER]["asked"]["interactions processed"] == 30
+
+
+def test_of_a_history_the_worker_is_told_what_it_knows(shop: Shop) -> None:
+    mixed = of_kinds(shop, "view", "buy", "purchase")
+    found = ask(mixed, contest=replace(CONTEST, baselines=True))
+    assert found.unknown_kinds == {"buy": sum(kind == "buy" for kind in mixed.raw.kinds)}
+    assert found.tests is not None
+    cases = found.tests.cases
+    assert {mixed.raw.kinds[place] for place in cases.places} == {"view", "purchase"}
+    assert found.figures[WORKER]["asked"]["interactions processed"] < len(shop.raw) - len(cases)
+    assert 0 < found.nightly["cross-sell"].cases <= len(cases)
+    none = ask(of_kinds(shop, "buy"))
+    assert not none.figures
+    assert "have kinds that the worker does not know: 'buy'" in none.left_out[WORKER]
+
+
+def test_batches_learn_what_the_worker_processed(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[RuledTests] = []
+
+    def compared(tests: RuledTests, *_: object) -> dict[str, object]:
+        told.append(tests)
+        return {}
+
+    monkeypatch.setattr(workers, "compare_with_nightly", compared)
+    ask(shop, 30, contest=replace(CONTEST, baselines=True))
+    (tests,) = told
+    assert len(tests.knowledge.log) == 30
+    assert tests.knowledge.log.places.min() > 0
+    assert len(tests.cases) == len(set(shop.raw.users))
+
+
+def test_a_worker_that_cannot_be_asked_is_a_reason(shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    settings = Settings.model_validate({"encoder": {"text": "transformers", "text_model_dir": "nowhere"}})
+    found = ask(shop, settings=settings)
+    assert not found.figures
+    assert "nowhere" in found.left_out[WORKER]

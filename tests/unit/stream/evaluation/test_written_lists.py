@@ -1,11 +1,12 @@
 """From the worker's written lists a stranger computes what the JSON says of them."""
 
-import gzip
 import json
 import math
 import re
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import typer
 from typer.testing import CliRunner
 
 from stream.commands.evaluate import evaluate
-from tests.unit.stream.evaluation.small_shops import write_shop
+from tests.unit.stream.evaluation.small_shops import with_sessions, write_relations, write_shop
 
 app = typer.Typer()
 app.command()(evaluate)
@@ -52,27 +53,16 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     return Run(json.loads(ended.stdout.splitlines()[-1]), folder, events, items)
 
 
-def write_relations(folder: Path, items: Path) -> Path:
-    """Relate each item to its neighbours, which are of other aisles, and to one of its own."""
-    with gzip.open(items, "rt") as file:
-        ids = [line.split(",")[0] for line in file.read().splitlines()[1:]]
-    for name in ("product.txt", "related_product.txt"):
-        (folder / name).write_text("\n".join(ids) + "\n")
-    for name, steps in {"bought_together": (1,), "also_bought": (1, 2, 6), "also_viewed": (6,)}.items():
-        lines = [" ".join(str((place + step) % len(ids)) for step in steps) for place in range(len(ids))]
-        (folder / f"{name}_p_p.txt").write_text("\n".join(lines) + "\n")
-    return folder
-
-
-def figures_of(rows: list[tuple[list[str], str]]) -> dict[str, float]:
+def figures_of(rows: list[tuple[list[str], list[str]]]) -> dict[str, float]:
     """Compute figures from (list, what was taken), one after the other."""
     sums: defaultdict[str, float] = defaultdict(float)
-    for ranked, target in rows:
-        rank = ranked.index(target) + 1 if target in ranked else math.inf
+    for ranked, targets in rows:
         for k in (5, 10):
-            sums[f"HR@{k}"] += rank <= k
-            sums[f"NDCG@{k}"] += 1 / math.log2(rank + 1) if rank <= k else 0
-            sums[f"MRR@{k}"] += 1 / rank if rank <= k else 0
+            ranks = [rank for rank, item in enumerate(ranked[:k], 1) if item in targets]
+            best = sum(1 / math.log2(rank + 1) for rank in range(1, min(k, len(targets)) + 1))
+            sums[f"HR@{k}"] += len(ranks) > 0
+            sums[f"NDCG@{k}"] += sum(1 / math.log2(rank + 1) for rank in ranks) / best
+            sums[f"MRR@{k}"] += 1 / ranks[0] if ranks else 0
     means = {name: total / len(rows) for name, total in sums.items()}
     return means | {"items listed": len({item for ranked, _ in rows for item in ranked})}
 
@@ -84,10 +74,10 @@ def test_written_lists_of_the_worker_give_its_figures_again(run: Run, worker: st
     told = run.found[worker]
     assert len(rows) == told["stream"]["tests"] > 40
     assert [row["case"] for row in rows] == list(range(len(rows)))
-    assert told[name] == pytest.approx(figures_of([(row["ranked"], *row["target"]) for row in rows]))
+    assert told[name] == pytest.approx(figures_of([(row["ranked"], row["target"]) for row in rows]))
     assert told[name]["HR@10"] > 0
     for delay in DELAYS:
-        late = [(row["late"][delay], *row["target"]) for row in rows]
+        late = [(row["late"][delay], row["target"]) for row in rows]
         assert told[f"{name} {delay}"] == pytest.approx(figures_of(late))
 
 
@@ -98,8 +88,63 @@ def test_they_say_which_tests_the_nightly_batches_are_asked_too(run: Run, worker
     compared = run.found["nightly"][name]
     assert len(rows) == compared["cases"] < run.found["worker"]["stream"]["tests"]
     told = compared["models"][worker.replace("_", " ")]
-    again = figures_of([(row["ranked"], *row["target"]) for row in rows])
+    again = figures_of([(row["ranked"], row["allowed"]) for row in rows])
     assert told == pytest.approx({metric: again[metric] for metric in told})
+    assert all(row["allowed"] == row["target"] for row in rows)
+
+
+PROTOCOLS = {"leave-one-out": [], "next-basket": [], "session": ["--test-days", "10"]}
+FIRST_SESSION = {"next-basket": 2, "session": 100}
+
+
+@pytest.fixture(scope="module")
+def asked(run: Run, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Run]:
+    """Run another protocol once for all tests of this file."""
+
+    @cache
+    def of(protocol: str) -> Run:
+        folder = tmp_path_factory.mktemp(protocol)
+        first = FIRST_SESSION.get(protocol)
+        events = run.events if first is None else with_sessions(run.events, folder, first)
+        options = ["--events", str(events), "--items", str(run.items), "--protocol", protocol, *PROTOCOLS[protocol]]
+        more = ["--write-lists", str(folder / "lists.jsonl"), "--json"]
+        ended = CliRunner().invoke(app, [*options, *more], env=ENVIRONMENT)
+        assert ended.exit_code == 0, ended.output
+        return Run(json.loads(ended.stdout.splitlines()[-1]), folder, events, run.items)
+
+    return of
+
+
+@pytest.mark.parametrize("name", LISTS)
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_written_answers_of_the_worker_give_its_figures_again(
+    asked: Callable[[str], Run], protocol: str, name: str
+) -> None:
+    run = asked(protocol)
+    rows, found = run.rows("worker", name), run.found["worker"]
+    assert len(rows) == found["asked"]["cases"] > 10
+    assert sum(not row["ranked"] for row in rows) == found["asked"][f"no {name}"]
+    assert found[name] == pytest.approx(figures_of([(row["ranked"], row["target"]) for row in rows]))
+    of_ranker = run.rows()
+    for key in ("case", "user", "history", "target"):
+        assert [row[key] for row in rows] == [row[key] for row in of_ranker]
+    assert all(row.keys() == {"case", "user", "history", "target", "ranked", "nightly", "allowed"} for row in rows)
+
+
+@pytest.mark.parametrize("name", LISTS)
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_written_answers_say_which_targets_the_comparison_counts(
+    asked: Callable[[str], Run], protocol: str, name: str
+) -> None:
+    run = asked(protocol)
+    rows, compared = run.rows("worker", name), run.found["nightly"][name]
+    assert all(row["nightly"] == bool(row["allowed"]) and set(row["allowed"]) <= set(row["target"]) for row in rows)
+    counted = [(row["ranked"], row["allowed"]) for row in rows if row["nightly"]]
+    again, told = figures_of(counted), compared["models"]["worker"]
+    assert len(counted) == compared["cases"]
+    assert told == pytest.approx({metric: again[metric] for metric in told})
+    if protocol == "next-basket":
+        assert any(0 < len(row["allowed"]) < len(row["target"]) for row in rows)
 
 
 def test_a_history_is_what_the_worker_had_processed_of_the_user(run: Run) -> None:
