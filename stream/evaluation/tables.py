@@ -18,7 +18,7 @@ LISTS = ("coverage@10", "popularity bias@10", "intra-list diversity@10", "catego
 ABSENT = "–"
 _WORKER = (
     (STREAM, "as published before each interaction", "one interaction at a time"),
-    (ASKED, "of each case's user, asked for when it has processed what the test knows", "asked for every case"),
+    (ASKED, "asked for every case", "which has processed what the test knows"),
 )
 
 
