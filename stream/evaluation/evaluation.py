@@ -1,7 +1,7 @@
 """A whole evaluation: the tests of a protocol, cross-sell by relations, and what was found."""
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # it has no stubs
@@ -104,7 +104,10 @@ def _workers(
         return Workers(left_out={WORKER: NOTHING_TO_LIST}) if wanted else Workers(none_because=NOTHING_TO_LIST)
     if options.protocol is Protocol.PREQUENTIAL:
         return run_workers(shop, most, options.train, contest, settings, relations)
-    return ask_worker(shop, tests[0], most, contest, settings, relations, ranker)
+    found = ask_worker(shop, tests[0], most, contest, settings, relations, ranker)
+    if options.worker is None and found.no_text_model:
+        return replace(found, left_out={}, none_because=found.no_text_model)
+    return found
 
 
 def _planned(shop: Shop, options: Options) -> tuple[list[PlannedTest], dict[str, str]]:

@@ -39,8 +39,8 @@ class Workers:
     worker and relation.
 
     unknown_kinds: how many events the worker does not know, by their kind; they were neither processed nor tested.
-    left_out: why a worker that was asked for did not run, by its name; none_because: why there is none, where nobody
-    asked for one.
+    left_out: why a worker that was asked for did not run, by its name; no_text_model: the same, if that was why.
+    none_because: why there is none, where nobody asked for one.
     """
 
     figures: Mapping[str, dict[str, dict[str, float]]] = field(default_factory=dict)
@@ -51,6 +51,7 @@ class Workers:
     relations: Mapping[str, Mapping[str, RelationFigures]] = field(default_factory=dict)
     unknown_kinds: Mapping[str, int] = field(default_factory=dict)
     left_out: Mapping[str, str] = field(default_factory=dict)
+    no_text_model: str = ""
     none_because: str = ""
 
 
@@ -137,7 +138,9 @@ def ask_worker(
             found = asyncio.run(
                 run_worker_on_cases(shop.raw, shop.catalogue, settings, places, cases, step, questions.items)
             )
-    except (EncoderError, RankerFileError) as error:
+    except EncoderError as error:
+        return Workers(unknown_kinds=unknown, left_out={WORKER: str(error)}, no_text_model=str(error))
+    except RankerFileError as error:
         return Workers(unknown_kinds=unknown, left_out={WORKER: str(error)})
     nightly: Mapping[str, Comparison] | None = None
     if contest.baselines:

@@ -17,6 +17,7 @@ from typer.testing import CliRunner, Result
 from graph.ranking.weights import CROSS_SELL_FEATURES
 from stream.commands.evaluate import evaluate
 from stream.evaluation.contest import Contest
+from stream.evaluation.ranker import encoder
 from stream.evaluation.ranker.ingredients import trained
 from stream.ranker_file import FORMAT, LEARNED, LearnedList, RankerFile, version_of, write_ranker
 from tests.unit.stream.evaluation.small_shops import with_sessions, write_relations, write_shop
@@ -293,7 +294,7 @@ def test_cuts_with_and_without_enough_for_an_encoder_rank_by_the_same_features(
 ) -> None:
     """The tests of this shop know more than so many positions, what the ranker learns from does not."""
     monkeypatch.setattr(trained, "LEAST_POSITIONS", 850)
-    monkeypatch.setattr(trained, "EPOCHS", 1)
+    monkeypatch.setattr(encoder, "EPOCHS", 1)
     shop = write_shop(tmp_path, users=150, items=80)
     ended = call(shop, "--protocol", "prequential", "--cases", "100", "--worker", "0", "--no-baselines", "--json")
     assert ended.exit_code == 0, ended.output
@@ -439,6 +440,21 @@ def test_whoever_asks_for_a_worker_hears_that_there_is_none(small_events: Path) 
     assert found["left_out"].keys() == {"worker"}
     assert f"left out: worker: {found['left_out']['worker']}" in ended.stderr
     assert found["no_worker"] is None
+
+
+@pytest.mark.parametrize(("asked", "code", "said"), [([], 0, "no_worker"), (["--worker", "100"], 1, "left_out")])
+def test_without_a_text_model_there_is_no_worker_which_is_a_fault_where_one_was_asked_for(
+    small_events: Path, tmp_path: Path, asked: list[str], code: int, said: str
+) -> None:
+    items = tmp_path / "items.csv"
+    items.write_text("item_id,title\ni0,red mug\n")
+    options = ["--events", str(small_events), "--items", str(items), "--protocol", "leave-one-out", "--json", *asked]
+    nowhere = {"INTERESTREAM_ENCODER__TEXT": "transformers", "INTERESTREAM_ENCODER__TEXT_MODEL_DIR": "nowhere"}
+    ended = CliRunner().invoke(app, options, env=nowhere)
+    assert ended.exit_code == code, ended.output
+    found = json.loads(ended.stdout.splitlines()[-1])
+    assert "nowhere" in str(found[said])
+    assert found["sections"]["leave-one-out"]["cases"] == 2
 
 
 def test_the_smallest_shop_that_can_be_learned_from_is_ranked(small_events: Path) -> None:
