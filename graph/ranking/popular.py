@@ -11,7 +11,7 @@ from graph.ranking.codes import Codes, IntArray
 from graph.ranking.item_weights import ItemWeights
 from graph.ranking.items import ItemIndex
 from graph.ranking.ragged import FloatArray, group_starts, place_in_group
-from graph.ranking.shelves import fill_shelves
+from graph.ranking.shelves import fill_shelves, weigh_items
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,8 @@ WHOLE_SHOP = None
 
 def popularities(items: ItemIndex, associations: AssociationIndex) -> Mapping[str, float]:
     """Return the popularity of every listed item, as in :class:`PopularItem`."""
-    shelves = fill_shelves(items, ItemWeights(items, associations).current(), 1, 1, 1)
+    weighed = weigh_items(items, ItemWeights(items, associations).current())
+    shelves = fill_shelves(items, weighed, 1, 1, 1)
     rows = np.concatenate([shelves.everything, shelves.uncategorised])
     return dict(zip(items.ids.names(rows.tolist()), shelves.popularity[rows].tolist(), strict=True))
 
@@ -60,7 +61,7 @@ def popular_shelves(
     while others are left, and every category with those below it. What has no category is in the whole shop alone,
     and only when nothing else is.
     """
-    shelves = fill_shelves(items, weights, size, per_category, size)
+    shelves = fill_shelves(items, weigh_items(items, weights), size, per_category, size)
     shortlist = shelves.shortlist if len(shelves.shortlist) else shelves.uncategorised[:size]
     found: dict[str | None, PopularShelf] = {WHOLE_SHOP: _shelf(items, shelves.popularity, shortlist)}
     contexts, ancestors = _contexts(items)

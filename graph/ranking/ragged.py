@@ -42,6 +42,12 @@ def sort_order(keys: Sequence[IntArray]) -> IntArray:
     return np.argsort(packed)
 
 
+def stable_order(keys: NDArray[np.integer]) -> IntArray:
+    """Return the order by integer keys >= 0, equals as they stand. Keys below 2^16 are sorted by radix, much faster."""
+    narrow = int(keys.max(initial=0)) < 1 << 16
+    return np.argsort(keys.astype(np.uint16) if narrow else keys, kind="stable")
+
+
 def group_starts(sorted_keys: IntArray) -> IntArray:
     """Return where each run of equal keys starts."""
     if not len(sorted_keys):
@@ -74,7 +80,9 @@ def is_among(keys: IntArray, sorted_keys: IntArray) -> BoolArray:
     return found
 
 
-def bisect(values: FloatArray, starts: IntArray, stops: IntArray, needles: FloatArray, *, right: bool) -> IntArray:
+def bisect(
+    values: FloatArray | IntArray, starts: IntArray, stops: IntArray, needles: FloatArray | IntArray, *, right: bool
+) -> IntArray:
     """Return the insertion point of each needle in its own ascending slice values[start:stop].
 
     ``right``: after equal values instead of before them.

@@ -171,7 +171,10 @@ def measure(size: int, users: int, repeats: int) -> dict[str, float]:
     whole = timed(rank, repeats)
     single = timed(lambda: rank(1), repeats)
     changed_category, changed_item = shop.category_record(0), shop.record(0)
-    titles = (msgspec.structs.replace(rows[0], title=f"another title {number}") for number in count())
+    replace = msgspec.structs.replace
+    titles = (replace(rows[0], title=f"another title {number}") for number in count())
+    prices = (replace(rows[1], price=1.0 + number) for number in count())
+    stocks = (replace(rows[2], available=bool(number % 2)) for number in count())
 
     def after(change: Callable[[], object]) -> float:
         def change_and_rank() -> None:
@@ -190,7 +193,8 @@ def measure(size: int, users: int, repeats: int) -> dict[str, float]:
         "ms_for_one_user_alone": single,
         "ms_more_after_a_category_record": after(lambda: associations.upsert(changed_category)),
         "ms_more_after_an_item_record": after(lambda: associations.upsert(changed_item)),
-        "ms_more_after_a_catalogue_row": after(lambda: items.upsert(rows[0])),
+        "ms_more_after_a_new_price": after(lambda: items.upsert(next(prices))),
+        "ms_more_after_a_change_of_stock": after(lambda: items.upsert(next(stocks))),
         "ms_more_after_a_new_title": after(lambda: items.upsert(next(titles))),
     }
 

@@ -15,6 +15,7 @@ from graph.ranking.ragged import (
     place_in_group,
     ranges,
     sort_order,
+    stable_order,
 )
 from graph.ranking.sums import OrderFreeSums, order_free_sum
 
@@ -104,6 +105,13 @@ def test_bisect(rows: list[list[int]], needle: int, right: bool) -> None:
     assert (found - starts).tolist() == below
 
 
+@unhurried
+@given(st.lists(SMALL, max_size=30), st.sampled_from([1, 13107, 2**40]))
+def test_stable_order_of_narrow_and_wide_keys(keys: list[int], scale: int) -> None:
+    scaled = [key * scale for key in keys]
+    assert stable_order(np.array(scaled, dtype=np.int64)).tolist() == sorted(range(len(keys)), key=scaled.__getitem__)
+
+
 TERMS = st.lists(st.tuples(st.integers(0, 3), st.floats(1e-9, 1e6)), max_size=60)
 
 
@@ -127,6 +135,15 @@ def test_sums_are_the_same_in_any_order_and_after_terms_came_and_went(
     assert added(shuffled, [(1, 0.3), (2, 1e5)]) == expected
     for bin_, total in enumerate(expected):
         assert total == pytest.approx(math.fsum(value for other, value in terms if other == bin_), rel=1e-9)
+
+
+@unhurried
+@given(TERMS)
+def test_a_single_sum_is_that_of_a_bin(terms: list[tuple[int, float]]) -> None:
+    values = np.array([value for _, value in terms])
+    sums = OrderFreeSums()
+    sums.add(values, np.zeros(len(values), dtype=np.int64))
+    assert order_free_sum(values) == sums.totals(1)[0]
 
 
 def test_sums_are_as_good_as_any() -> None:
