@@ -9,6 +9,8 @@ import re
 from itertools import pairwise
 from unicodedata import normalize
 
+from graph.ranking.marks import MARKS, composed
+
 _HAN = "\u3005-\u3007\u3021-\u3029\u3038-\u303b\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003fffd"
 _KANA = (
     "\u3031-\u3035\u303c\u3041-\u3096\u309d-\u309f\u30a1-\u30fa\u30fc-\u30ff\u31f0-\u31ff\uff66-\uff9f"
@@ -41,14 +43,17 @@ _LETTERS, _MARKS = ("".join(part) for part in zip(*_SCRIPTS, strict=True))
 _UNSPACED = re.compile(f"[{_LETTERS}{_MARKS}]")
 _CHARACTER = re.compile(f"[{_LETTERS}](?:[{_STACKING}][{_LETTERS}]|[{_MARKS}])*")
 _WORD = re.compile(r"[^\W_]+")
+_MARKED_WORD = re.compile(rf"[^\W_]+(?:[{MARKS}]+[^\W_]*)*")
+_OTHER = rf"[^\W_{_LETTERS}{_MARKS}]"
 _RUN_OR_WORD = re.compile(
-    "|".join([*(f"[{letters}{marks}]+" for letters, marks in _SCRIPTS), rf"[^\W_{_LETTERS}{_MARKS}]+"])
+    "|".join([*(f"[{letters}{marks}]+" for letters, marks in _SCRIPTS), f"{_OTHER}+(?:[{MARKS}]+{_OTHER}*)*"])
 )
 
 
 def title_words(title: str) -> list[str]:
-    """Return the words of a title without case; signs and blanks separate.
+    """Return the words of a title without case; signs and blanks separate, marks belong to the letter before them.
 
+    Letters with marks are composed where there is one character for both (NFC).
     Of Chinese, Japanese, Korean, Thai, Lao, Khmer and Burmese: every two characters that stand side by side; a lone
     one is itself. A character is a letter with its marks, in compatibility composition (NFKC).
 
@@ -56,10 +61,15 @@ def title_words(title: str) -> list[str]:
     ['tea', 'mug', 'red']
     >>> title_words("USB充電コード 3m")
     ['usb', '充電', '電コ', 'コー', 'ード', '3m']
+    >>> title_words("हिन्दी चाय")
+    ['हिन्दी', 'चाय']
     """
     folded = title.casefold()
-    if folded.isascii() or not _UNSPACED.search(folded):
+    if folded.isascii():
         return _WORD.findall(folded)
+    folded = composed(folded)
+    if not _UNSPACED.search(folded):
+        return _MARKED_WORD.findall(folded)
     words: list[str] = []
     for part in _RUN_OR_WORD.findall(folded):
         words += _pairs(part) if _UNSPACED.match(part) else [part]

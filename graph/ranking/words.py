@@ -23,25 +23,23 @@ COMMON_SHARE, FEW_ITEMS, MANY_ITEMS = 0.1, 20, 2000
 never too common, one of many always: each is a pair to add up, for every user."""
 
 MOST_WORDS = 64
-"""Of one item, in the order of its text: whoever writes the catalogue chooses how long titles are."""
+"""Of one item, brand and category before the title: whoever writes the catalogue chooses how long titles are."""
 
 _NO_PAIRS = np.empty(0, dtype=np.int64)
 
 
 def words_of(row: ItemRow) -> list[str]:
-    """Return the words of the title without case, the brand as a whole, and each label of a category that was given.
+    """Return the brand as a whole, each label of a category that was given, and the words of the title; without case.
 
     A derived category is made from the title: it says nothing more.
 
     >>> words_of(ItemRow("m1", title="Red mug, red!", brand="Emma", category="Kitchen > Mugs"))
-    ['red', 'mug', 'red', 'brand emma', 'category kitchen', 'category mugs']
+    ['brand emma', 'category kitchen', 'category mugs', 'red', 'mug', 'red']
     """
     labels = (row.category or "").split(">") if not row.derived else []
     names = [("brand", row.brand or ""), *(("category", label) for label in labels)]
-    words = title_words(row.title) + [
-        f"{what} {' '.join(name.casefold().split())}" for what, name in names if name.strip()
-    ]
-    return words[:MOST_WORDS]
+    words = [f"{what} {' '.join(name.casefold().split())}" for what, name in names if name.strip()]
+    return (words + title_words(row.title))[:MOST_WORDS]
 
 
 class ItemWords:

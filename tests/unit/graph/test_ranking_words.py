@@ -43,10 +43,17 @@ def alike(words: ItemWords, one: int, other: int) -> float:
 
 def test_words_are_those_of_title_brand_and_the_category_that_was_given() -> None:
     row = ItemRow("i", title="Tea-Mug, RED", category="Kitchen > Mugs", brand="Emma  Bridgewater")
-    assert words_of(row) == ["tea", "mug", "red", "brand emma bridgewater", "category kitchen", "category mugs"]
+    assert words_of(row) == ["brand emma bridgewater", "category kitchen", "category mugs", "tea", "mug", "red"]
     assert words_of(ItemRow("i", title="mug", category="Kitchen > Mugs", derived=True)) == ["mug"]
     assert words_of(ItemRow("i")) == []
     assert len(words_of(ItemRow("i", title="a " * 1000))) == MOST_WORDS
+
+
+def test_a_long_title_leaves_room_for_brand_and_category() -> None:
+    title = "".join(chr(0x4E00 + number) for number in range(200))
+    words = words_of(ItemRow("i", title=title, category="Kitchen > Mugs", brand="Emma"))
+    assert words[:4] == ["brand emma", "category kitchen", "category mugs", title[:2]]
+    assert len(words) == MOST_WORDS
 
 
 def test_it_is_the_cosine_of_tf_idf_vectors() -> None:
