@@ -72,6 +72,8 @@ Origin = tuple[str, str]
 
 def origin_of(reason: Reason) -> Origin | None:
     """Return what a reason names of the user's past, None if nothing."""
+    if reason.feature == "BOUGHT_BEFORE":
+        return "item", reason.path[-1]
     if len(reason.path) < _CATEGORY_PATH - 1:
         return None
     return ("category" if len(reason.path) == _CATEGORY_PATH else "item"), reason.path[1]

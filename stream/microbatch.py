@@ -13,10 +13,12 @@ import numpy as np
 
 from encoders.base import KIND_CODES, HistoryBatch
 from graph.advance import advance
-from graph.interest import CategoryOf, ignored_items, interests, owned_items
+from graph.interest import CategoryOf, ignored_items, interests
 from graph.model import Interaction
 from graph.ranking.profile import HistoryItem, UserProfile
+from graph.repeats import repeat_strengths
 from graph.settings import GraphSettings
+from graph.state import active_actions
 from graph.transitions import Delta
 from stream.bundles import PARTS, Bundle, delta_cause
 from stream.users import CachedUser
@@ -154,7 +156,9 @@ def _fresh_interactions(bundle: Bundle, progress: Progress, done: Advanced) -> d
 def profile_of(user: CachedUser, category_of: CategoryOf, settings: GraphSettings) -> UserProfile:
     """Return what the ranker sees of a user; the clock is the user's own latest event."""
     state = user.state
-    since = state.last_event_at - int(settings.lists.owned_seconds * 1000)
+    owned_ms = int(settings.lists.owned_seconds * 1000)
+    since = state.last_event_at - owned_ms
+    purchases = active_actions(state.purchases, state.refunds)
     hints = {item: sums.hint for item, sums in state.items.items() if sums.hint and category_of(item) is None}
     return UserProfile(
         user_id=user.user_id,
@@ -165,9 +169,10 @@ def profile_of(user: CachedUser, category_of: CategoryOf, settings: GraphSetting
             for entry in state.history
             if entry.active
         ],
-        owned={item: at for item, at in owned_items(state).items() if at >= since},
+        owned={purchase.item_id: purchase.at for purchase in purchases if purchase.at >= since},
         hints=hints,
         ignored=ignored_items(state, settings.lists.ignored_half_life_seconds),
+        repeats=repeat_strengths(purchases, state.last_event_at, owned_ms, settings.ranking.repeat_prior),
     )
 
 

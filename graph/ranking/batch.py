@@ -1,7 +1,7 @@
 """Profiles of a micro-batch as flat arrays in the shop's numbering."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -56,7 +56,8 @@ class ProfileBatch:
     home: (size, h) catalogue codes of the strongest interests and of the latest item, padded with ELSEWHERE; owned:
     ascending user * n + row of the items bought recently; demoted: (size, categories + 1) factors of
     the categories bought in recently; the last one is that of having none;
-    ignored: ascending user * n + row of the items shown in vain, and their factors; nows: latest event times in ms.
+    ignored: ascending user * n + row of the items shown in vain, and their factors; repeats: of those bought before,
+    and their strengths in [0, 1]; nows: latest event times in ms.
     """
 
     size: int
@@ -67,6 +68,8 @@ class ProfileBatch:
     demoted: FloatArray
     ignored: IntArray
     ignored_factors: FloatArray
+    repeats: IntArray
+    repeat_strengths: FloatArray
     nows: list[int]
 
 
@@ -76,7 +79,8 @@ def gather_profiles(
     """Look every name of the profiles up, once."""
     anchors = _anchors(profiles, shop, ranking.history_decay, max(ranking.history_items, settings.anchors))
     owned, demoted = _owned(profiles, shop, settings)
-    ignored, factors = _ignored(profiles, shop, settings.ignored_factor)
+    ignored, times_ignored = _by_row([profile.ignored for profile in profiles], shop)
+    repeats, strengths = _by_row([profile.repeats for profile in profiles], shop)
     return ProfileBatch(
         size=len(profiles),
         interests=_interests(profiles, shop, ranking.interest_sources),
@@ -85,7 +89,9 @@ def gather_profiles(
         owned=owned,
         demoted=demoted,
         ignored=ignored,
-        ignored_factors=factors,
+        ignored_factors=settings.ignored_factor**times_ignored,
+        repeats=repeats,
+        repeat_strengths=strengths,
         nows=[profile.now for profile in profiles],
     )
 
@@ -158,13 +164,14 @@ def _owned(profiles: Sequence[UserProfile], shop: Shop, settings: ListSettings) 
     return np.sort((users * len(shop.items) + rows)[rows >= 0]), demoted
 
 
-def _ignored(profiles: Sequence[UserProfile], shop: Shop, factor: float) -> tuple[IntArray, FloatArray]:
-    rows = shop.items.ids.get_all(item_id for profile in profiles for item_id in profile.ignored)
-    times = np.array([times for profile in profiles for times in profile.ignored.values()], dtype=np.float64)
-    keys = _owners([len(profile.ignored) for profile in profiles]) * len(shop.items) + rows
+def _by_row(of_users: Sequence[Mapping[str, float]], shop: Shop) -> tuple[IntArray, FloatArray]:
+    """Return ascending user * n + row of the items that the catalogue has, and their numbers."""
+    rows = shop.items.ids.get_all(item_id for numbers in of_users for item_id in numbers)
+    values = np.array([value for numbers in of_users for value in numbers.values()], dtype=np.float64)
+    keys = _owners([len(numbers) for numbers in of_users]) * len(shop.items) + rows
     known = np.flatnonzero(rows >= 0)
     order = known[np.argsort(keys[known])]
-    return keys[order], factor ** times[order]
+    return keys[order], values[order]
 
 
 def _categories(

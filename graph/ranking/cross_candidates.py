@@ -8,6 +8,7 @@ import numpy as np
 from graph.ranking.batch import ProfileBatch
 from graph.ranking.codes import IntArray
 from graph.ranking.ragged import BoolArray, FloatArray, group_starts, place_in_group, ranges, sort_order
+from graph.ranking.repeats import repeat_rows, repeats
 from graph.ranking.rules import away_from_home, not_owned, owned_rows
 from graph.ranking.settings import RankingSettings
 from graph.ranking.shop import Shop
@@ -49,7 +50,8 @@ def cross_candidates(
     """Gather, merge and filter; ``steps``: of the users' histories, ``alike``: users and rows that share words.
 
     An item is listed and not owned. It is there because an interest leads to its category, or an item of another
-    category to it (to anything of its category, for a newcomer); or else its category is none of the user's home.
+    category to it (to anything of its category, for a newcomer), or because the user bought it before and its category
+    is not the latest item's; or else its category is none of the user's home.
     Users who are left with nothing get what is popular anywhere, at last items without a category.
     """
     strengths = category_strengths(shop, batch)
@@ -59,6 +61,7 @@ def cross_candidates(
         _associated(shop, strengths * batch.demoted[:, :-1], ranking),
         _near(shop, nearest),
         alike,
+        repeat_rows(shop, batch),
         _popular(shop, batch, settings.size),
     ]
     parts.append(_newcomers(shop, parts, batch.size))
@@ -76,6 +79,7 @@ def cross_candidates(
     reached = (associations > 0.0) | (transitions > 0.0) | away_from_home(batch, users, categories)
     if len(shop.newcomers):
         reached |= np.isin(rows, shop.newcomers) & _stepped_to(shop, batch, steps)[users, categories]
+    reached |= repeats(shop, batch, users, rows) > 0.0
     kept = np.flatnonzero(reached & not_owned(shop, batch, users, rows))
     lost = np.flatnonzero(np.bincount(users[kept], minlength=batch.size) == 0)
     last_users, last_rows = _anything(shop, batch, lost, ranking.pool)

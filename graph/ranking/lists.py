@@ -21,6 +21,7 @@ class Reason(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     EMBEDDING            user, item; user, nearest item, item (up-sell)
     LIKENESS             user, item of the history, item; user, item where no single one is missed (cross-sell)
     WORDS                the same: shares words with the user's latest item (cross-sell)
+    BOUGHT_BEFORE        user, item: the user bought it before, and buys again (cross-sell)
     POPULAR              user, item
     PRICE                user, anchor, item (up-sell)
     NEW                  user, item (cross-sell): a place kept for new items; it adds nothing to the score

@@ -23,7 +23,8 @@ class UserProfile:
 
     now: ms, the user's latest event time; interests: all, strongest first (by rank key, then path); history: oldest
     first; owned: item -> ms of its latest purchase that was not taken back; hints: item -> category, from the user's
-    own events, for items that have none in the catalogue; ignored: item -> times that it was shown in vain, decayed.
+    own events, for items that have none in the catalogue; ignored: item -> times that it was shown in vain, decayed;
+    repeats: item -> strength in [0, 1] of what was bought before, and may be again.
     """
 
     user_id: str
@@ -33,3 +34,4 @@ class UserProfile:
     owned: Mapping[str, int]
     hints: Mapping[str, str]
     ignored: Mapping[str, float] = field(default_factory=dict)
+    repeats: Mapping[str, float] = field(default_factory=dict)

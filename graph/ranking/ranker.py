@@ -19,6 +19,7 @@ from graph.ranking.places import explore, give_places
 from graph.ranking.profile import UserProfile
 from graph.ranking.ragged import FloatArray, group_starts, sort_order
 from graph.ranking.reasons import cross_sell_lists, up_sell_lists
+from graph.ranking.repeats import repeats
 from graph.ranking.rules import ignored_factors
 from graph.ranking.settings import RankingSettings
 from graph.ranking.shared_words import SharedWords, alike_rows, left_of_words, shared_words
@@ -177,12 +178,12 @@ class Ranker:
         return cross_sell_lists(shop, batch, of.names, _heard_of(found, weights), parts, chosen, propensities, likest)
 
     def _score_cross_sell(self, of: _Users, weights: Weights) -> tuple[CrossCandidates, IntArray]:
-        """Return the candidates and the (6, candidates) contributions of their features."""
+        """Return the candidates and the (7, candidates) contributions of their features."""
         found, values, factor = self._cross_sell_features(of)
         return found, contributions(list(zip(weights.cross_sell, values, strict=True)), factor)
 
     def _cross_sell_features(self, of: _Users) -> tuple[CrossCandidates, list[FloatArray], FloatArray]:
-        """Return the candidates, six features in [0, 1] and the factor on all of them."""
+        """Return the candidates, seven features in [0, 1] and the factor on all of them."""
         shop, batch = of.shop, of.batch
         alike = alike_rows(shop, batch, of.words, self._ranking.word_items)
         found = cross_candidates(shop, batch, of.steps, of.nearest, alike, self._settings, self._ranking)
@@ -194,6 +195,7 @@ class Ranker:
             closeness(of.embeddings, of.vectors, users, rows),
             likeness(shop, batch, of.vectors, users, rows, self._ranking),
             of.words.of(shop, users, rows),
+            repeats(shop, batch, users, rows),
             shop.shelves.popularity[rows],
         ]
         return found, values, batch.demoted[users, found.categories] * ignored_factors(shop, batch, users, rows)

@@ -39,10 +39,10 @@ def cross_sell_lists(
 ) -> list[tuple[CrossSell, ...]]:
     """Return one list per user.
 
-    parts: (6, candidates) contributions of association, transitions, embedding, likeness, words, popularity; chosen:
-    (users, length) places in the candidates, -1 for none; propensities: (users,) of what stands in the last place;
-    likest: where likeness and words of each chosen item come from, user by user. A feature that says nothing of an item
-    is left out; an item of which nothing speaks is there for its popularity, however small.
+    parts: (7, candidates) contributions of association, transitions, embedding, likeness, words, repeats and
+    popularity; chosen: (users, length) places in the candidates, -1 for none; propensities: (users,) of what stands in
+    the last place; likest: where likeness and words of each chosen item come from, user by user. A feature that says
+    nothing of an item is left out; an item of which nothing speaks is there for its popularity, however small.
     """
     picked = chosen[chosen >= 0]
     new = frozenset(shop.items.ids.names(shop.newcomers.tolist()))
@@ -60,7 +60,7 @@ def cross_sell_lists(
     )
     entries = []
     for user, item_id, code, score, *contributed, associated, stepped, resembled, worded in columns:
-        association, transition, embedding, likeness, words, popularity = contributed
+        association, transition, embedding, likeness, words, repeat, popularity = contributed
         name, category = names[user], shop.items.categories[code] if code >= 0 else None
         because = []
         if associated is not None and category is not None:
@@ -75,6 +75,8 @@ def cross_sell_lists(
             because.append(Reason("LIKENESS", likeness, _path(name, resembled, item_id)))
         if words:
             because.append(Reason("WORDS", words, _path(name, worded, item_id)))
+        if repeat:
+            because.append(Reason("BOUGHT_BEFORE", repeat, (name, item_id)))
         if popularity or not because:
             because.append(Reason("POPULAR", popularity, (name, item_id)))
         if item_id in new:
@@ -169,7 +171,7 @@ def _likeness_origins(
     None where the item would not score less without it: the transitions' share may gain more by its absence than
     likeness and words lose together.
     """
-    _, transition, _, like, words, _ = parts[:, picked]
+    _, transition, _, like, words, _, _ = parts[:, picked]
     losses = [part * (1.0 - of.left) for part, of in zip((like, words), likest, strict=True)]
     one, other = likest
     named: list[list[str | None]] = []

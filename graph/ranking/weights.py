@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from graph.ranking.settings import RankingSettings
 from graph.settings import ListSettings
 
-CROSS_SELL_FEATURES = ("category", "transition", "embedding", "likeness", "words", "popularity")
+CROSS_SELL_FEATURES = ("category", "transition", "embedding", "likeness", "words", "repeat", "popularity")
 UP_SELL_FEATURES = ("transition", "embedding", "price")
 """In the order of the contributions."""
 
@@ -32,6 +32,7 @@ def fixed_weights(settings: ListSettings, ranking: RankingSettings) -> Weights:
         settings.embedding_feature,
         settings.likeness_feature,
         settings.words_feature,
+        settings.repeat_feature,
         settings.popularity_feature,
     )
     up_sell = settings.transition_feature, settings.up_sell_embedding_feature, ranking.price_feature

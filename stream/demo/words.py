@@ -61,6 +61,8 @@ def in_words(reason: Reason, title_of: Callable[[str], str]) -> str:
             return f"alike to {title_of(before)}" if before else "alike to what this shopper took lately"
         case "WORDS":
             return f"called like {title_of(before)}" if before else "called like what this shopper took last"
+        case "BOUGHT_BEFORE":
+            return "bought before"
         case "NEW":
             return "new in the shop"
         case "POPULAR":

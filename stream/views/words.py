@@ -73,6 +73,8 @@ def reason_in_words(reason: Reason, title_of: Callable[[str], str] = as_it_is) -
             return f"resembles {start}" if start else "resembles one of the user's latest items"
         case "WORDS":
             return f"shares words with {start}" if start else "shares words with the user's latest item"
+        case "BOUGHT_BEFORE":
+            return "bought before"
         case "POPULAR":
             return "popular"
         case "NEW":

@@ -56,7 +56,7 @@ def test_without_learned_weights_the_lists_are_those_of_the_settings() -> None:
 
 
 def test_the_fixed_weights_have_a_version_that_follows_from_them() -> None:
-    assert FIXED.cross_sell == (0.2, 1.0, 0.4, 0.2, 1.0, 0.05)
+    assert FIXED.cross_sell == (0.2, 1.0, 0.4, 0.2, 1.0, 1.5, 0.05)
     assert FIXED.up_sell == (1.0, 0.8, 0.2)
     assert FIXED.version == f"fixed-{weights_digest(FIXED.cross_sell, FIXED.up_sell)}"
     others = fixed_weights(ListSettings(category_feature=1.5), RankingSettings())
@@ -68,7 +68,7 @@ weights = st.floats(0.0, 10.0, allow_nan=False).map(lambda weight: round(weight,
 
 
 @settings(max_examples=50, deadline=None)
-@given(st.tuples(*[weights] * 6), st.tuples(weights, weights, weights))
+@given(st.tuples(*[weights] * 7), st.tuples(weights, weights, weights))
 def test_reasons_add_up_to_the_score_whatever_the_weights(
     cross_sell: tuple[float, ...], up_sell: tuple[float, ...]
 ) -> None:
@@ -111,7 +111,7 @@ def test_features_are_what_the_weights_are_multiplied_with() -> None:
     ranker = Ranker(items, shop.associations(), shop.settings, shop.ranking)
     (found,) = ranker.features(*arguments(shop, items))
     (scores,) = ranker.scores(*arguments(shop, items))
-    assert found.cross_sell.shape == (len(scores.cross_sell), 6)
+    assert found.cross_sell.shape == (len(scores.cross_sell), 7)
     assert found.cross_sell.min() >= 0
     assert found.cross_sell.max() <= 1
     for row, score in zip(found.cross_sell_rows, found.cross_sell @ np.array(OF_THE_TOY_SHOP.cross_sell), strict=True):

@@ -28,6 +28,7 @@ TITLES = {"a": "Lantern", "b": "Candle"}
         (Reason("LIKENESS", 0.4, ("u", "b")), "alike to what this shopper took lately"),
         (Reason("WORDS", 0.4, ("u", "a", "b")), "called like Lantern"),
         (Reason("WORDS", 0.4, ("u", "b")), "called like what this shopper took last"),
+        (Reason("BOUGHT_BEFORE", 0.4, ("u", "b")), "bought before"),
         (Reason("POPULAR", 0.4, ("u", "b")), "popular in the shop now"),
         (Reason("SOME_NEW_FEATURE", 0.4, ("u", "b")), "some new feature"),
     ],

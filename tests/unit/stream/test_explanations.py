@@ -31,6 +31,7 @@ def test_reasons_are_true_one_by_one(truth: Truth) -> None:
     """In all more often than required; the rarest held of each kind is a little below, on this fifth of the users."""
     each = {claim: tally for claim, tally in truth.removal.items() if claim[1] != "item"}
     assert {claim for claim, tally in each.items() if tally.cases > 100} == {
+        ("cross_sell", "BOUGHT_BEFORE"),
         ("cross_sell", "BOUGHT_NEXT"),
         ("cross_sell", "ITEM_BOUGHT_NEXT"),
         ("cross_sell", "LIKENESS"),
@@ -45,7 +46,7 @@ def test_reasons_are_true_one_by_one(truth: Truth) -> None:
 
 def test_reasons_are_as_true_under_learned_weights(sample_shop: SampleShop, monkeypatch: pytest.MonkeyPatch) -> None:
     """As online shops teach them: what weighs nothing is no reason, and the rest adds up to the score."""
-    learned = Weights((0.0, 1.2, 0.6, 0.4, 0.8, 0.1), (0.0, 1.1, 0.3), "linear-test")
+    learned = Weights((0.0, 1.2, 0.6, 0.4, 0.8, 0.7, 0.1), (0.0, 1.1, 0.3), "linear-test")
     monkeypatch.setattr(sample_shop.pipeline.knowledge, "weights", learned)
     past = interactions_in(sample_shop.values(sample_shop.settings.topics.bundles))
     some = {user_id: past[user_id] for user_id in sorted(past)[::20]}
@@ -75,5 +76,6 @@ def test_a_wrong_number_is_found() -> None:
 
 def test_what_a_path_names_of_the_past() -> None:
     assert origin_of(Reason("POPULAR", 0.1, ("u", "i"))) is None
+    assert origin_of(Reason("BOUGHT_BEFORE", 0.1, ("u", "i"))) == ("item", "i")
     assert origin_of(Reason("PRICE", 0.1, ("u", "a", "i"))) == ("item", "a")
     assert origin_of(Reason("BOUGHT_NEXT", 0.1, ("u", "A", "B", "i"))) == ("category", "A")

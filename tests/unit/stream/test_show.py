@@ -313,6 +313,7 @@ def test_a_user_of_a_shop_without_a_catalogue_is_told_what_is_missing(store: Mem
         (Reason("LIKENESS", 0.1, ("u", "i")), "resembles one of the user's latest items"),
         (Reason("WORDS", 0.1, ("u", "lamp", "i")), "shares words with lamp"),
         (Reason("WORDS", 0.1, ("u", "i")), "shares words with the user's latest item"),
+        (Reason("BOUGHT_BEFORE", 0.1, ("u", "i")), "bought before"),
         (Reason("POPULAR", 0.1, ("u", "i")), "popular"),
         (Reason("PRICE", 0.1, ("u", "anchor", "i")), "a moderate step up in price from anchor"),
         (Reason("PRICE", 0.1, ("u", "i")), "a moderate step up in price"),
