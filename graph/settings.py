@@ -63,7 +63,7 @@ class ListSettings(BaseModel):
         1.0, ge=0, description="Weight of the words shared with the latest item, where that is of another category."
     )
     repeat_feature: float = Field(
-        1.5, ge=0, description="Weight of having bought the item before, for users who do buy again."
+        2.0, ge=0, description="Weight of having bought the item before, for users who do buy again."
     )
     popularity_feature: float = Field(0.05, ge=0, description="Weight of the decayed popularity.")
     diversity: float = Field(0.1, ge=0, le=1, description="Share of maximal marginal relevance given to novelty.")

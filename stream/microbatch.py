@@ -172,7 +172,7 @@ def profile_of(user: CachedUser, category_of: CategoryOf, settings: GraphSetting
         owned={purchase.item_id: purchase.at for purchase in purchases if purchase.at >= since},
         hints=hints,
         ignored=ignored_items(state, settings.lists.ignored_half_life_seconds),
-        repeats=repeat_strengths(purchases, state.last_event_at, owned_ms, settings.ranking.repeat_prior),
+        repeats=repeat_strengths(purchases, state.last_event_at, owned_ms, settings.ranking.repeat_half),
     )
 
 

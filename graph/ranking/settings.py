@@ -19,9 +19,7 @@ class RankingSettings(BaseModel):
     history_decay: float = Field(0.7, gt=0, le=1, description="Each older distinct item counts this much less.")
     likeness_items: PositiveInt = Field(1, description="Latest distinct items that cross-sell compares an item with.")
     word_items: PositiveInt = Field(20, description="Items offered that share most words with the latest one.")
-    repeat_prior: PositiveFloat = Field(
-        5.0, description="Purchases, none a repeat, that every user is taken to have made."
-    )
+    repeat_half: PositiveFloat = Field(5.0, description="So many repeat purchases make half of a full habit.")
     item_successors: PositiveInt = Field(100, description="Heaviest transitions followed per item and family.")
     source_exponent: float = Field(0.5, ge=0, le=1, description="Damps items that lead to much: (out + 1)^-x.")
     target_exponent: float = Field(0.1, ge=0, le=1, description="Damps items that much leads to: (in + 1)^-x.")

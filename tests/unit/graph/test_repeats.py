@@ -1,7 +1,5 @@
 """Repeat purchases: how strongly what was bought before will be bought again."""
 
-import math
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -17,8 +15,8 @@ def bought(*days_and_items: tuple[int, str]) -> list[Action]:
     return [Action(day * DAY, f"e{place}", item) for place, (day, item) in enumerate(days_and_items)]
 
 
-def strengths(*days_and_items: tuple[int, str], now: int = 200, prior: float = 5.0) -> dict[str, float]:
-    return repeat_strengths(bought(*days_and_items), now * DAY, AWAY, prior)
+def strengths(*days_and_items: tuple[int, str], now: int = 200, half: float = 5.0) -> dict[str, float]:
+    return repeat_strengths(bought(*days_and_items), now * DAY, AWAY, half)
 
 
 def test_whoever_never_bought_again_is_told_nothing() -> None:
@@ -28,8 +26,7 @@ def test_whoever_never_bought_again_is_told_nothing() -> None:
 
 def test_it_is_the_users_habit_times_how_often_the_item_was_bought() -> None:
     found = strengths((0, "tea"), (40, "tea"), (80, "tea"), (81, "mug"))
-    habit = math.sqrt(2 / (3 + 5))
-    assert found == pytest.approx({"tea": habit, "mug": habit * math.log(2) / math.log(4)})
+    assert found == pytest.approx({"tea": 2 / 7 * 3 / 5, "mug": 2 / 7 * 1 / 3})
 
 
 def test_what_was_bought_lately_is_not_away_yet() -> None:
@@ -47,16 +44,23 @@ def test_the_same_again_within_the_time_is_no_repeat_and_at_one_moment_no_second
     assert once
 
 
-@given(
-    st.lists(st.tuples(st.integers(0, 300), st.sampled_from(["tea", "mug", "pot"])), max_size=20),
-    st.integers(0, 400),
-    st.floats(0.1, 20),
-)
+LIVES = st.lists(st.tuples(st.integers(0, 300), st.sampled_from(["tea", "mug", "pot"])), max_size=20).map(sorted)
+
+
+@given(LIVES, st.integers(0, 400), st.floats(0.1, 20))
 def test_strengths_lie_between_0_and_1_and_name_only_what_is_away(
-    life: list[tuple[int, str]], now: int, prior: float
+    life: list[tuple[int, str]], now: int, half: float
 ) -> None:
-    life = sorted(life)
     latest = {item: day for day, item in life}
-    for item, strength in strengths(*life, now=now, prior=prior).items():
-        assert 0 < strength <= 1
+    for item, strength in strengths(*life, now=now, half=half).items():
+        assert 0 < strength < 1
         assert now - latest[item] >= 30
+
+
+@given(LIVES, st.integers(0, 400))
+def test_without_one_item_no_other_is_stronger(life: list[tuple[int, str]], now: int) -> None:
+    """What a reason names of the past may be taken away: nothing may rise by it."""
+    every = strengths(*life, now=now)
+    for gone in ("tea", "mug", "pot"):
+        left = strengths(*[(day, item) for day, item in life if item != gone], now=now)
+        assert all(strength <= every[item] for item, strength in left.items())

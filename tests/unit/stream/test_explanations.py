@@ -31,7 +31,6 @@ def test_reasons_are_true_one_by_one(truth: Truth) -> None:
     """In all more often than required; the rarest held of each kind is a little below, on this fifth of the users."""
     each = {claim: tally for claim, tally in truth.removal.items() if claim[1] != "item"}
     assert {claim for claim, tally in each.items() if tally.cases > 100} == {
-        ("cross_sell", "BOUGHT_BEFORE"),
         ("cross_sell", "BOUGHT_NEXT"),
         ("cross_sell", "ITEM_BOUGHT_NEXT"),
         ("cross_sell", "LIKENESS"),

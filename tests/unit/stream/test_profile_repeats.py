@@ -1,7 +1,5 @@
 """What the ranker is told of a user's purchases: what is owned, and what may be bought again."""
 
-import math
-
 import pytest
 
 from graph.model import Interaction, Kind
@@ -30,7 +28,7 @@ def test_what_was_bought_again_may_be_bought_again_and_what_was_bought_lately_is
     ]
     profile = profile_of(user_from("u", life, no_category, SETTINGS), no_category, SETTINGS)
     assert profile.owned == {"mug": 95 * DAY}
-    assert profile.repeats == pytest.approx({"tea": math.sqrt(1 / (2 + SETTINGS.ranking.repeat_prior))})
+    assert profile.repeats == pytest.approx({"tea": 1 / (1 + SETTINGS.ranking.repeat_half) * 2 / 4})
 
 
 def test_a_purchase_taken_back_was_none() -> None:

@@ -82,7 +82,7 @@ def test_learned_weights_that_are_not_better_are_not_used() -> None:
         "embedding": 0.4,
         "likeness": 0.2,
         "words": 1.0,
-        "repeat": 1.5,
+        "repeat": 2.0,
         "popularity": 0.05,
     }
     assert found.fitted is not None
@@ -136,7 +136,7 @@ async def test_a_worker_takes_up_new_weights_between_batches_and_loses_no_event(
                 "embedding": 0.8,
                 "likeness": 0.4,
                 "words": 0.8,
-                "repeat": 1.5,
+                "repeat": 2.0,
                 "popularity": 0.05,
             },
             chosen=FIXED,
