@@ -18,9 +18,9 @@ def repeat_strengths(purchases: Iterable[Action], now: int, away_ms: float, half
     """Return item -> strength in (0, 1) of what was last bought longer than ``away_ms`` before ``now`` (ms).
 
     It is R / (R + ``half_repeats``) · n / (n + 2), with R the user's repeats and n how often the item was bought. A
-    purchase is a repeat if its item had been bought ``away_ms`` before it, or longer. What was bought several times at one
-    moment was bought once. So no purchase lowers the strength of another item: a reason that names one is not false
-    because of what it does here.
+    purchase is a repeat if its item had been bought ``away_ms`` before it, or longer. What was bought several times at
+    one moment was bought once. So no purchase lowers the strength of another item: what a reason names of the past
+    could be taken away, and nothing would rise by it here.
 
     purchases: those that were not taken back, oldest first. Empty where the user repeated nothing.
 
