@@ -22,7 +22,8 @@ class CrossCandidates:
 
     associations: raw strength of the item's category, 0 if no interest leads there; strongest, totals: each user's
     largest, and sum; transitions: raw strength of the steps that lead to the item; these are steps[order[first :
-    first + count]], with value 0 where ``order`` points beyond the steps.
+    first + count]], with value 0 where ``order`` points beyond the steps;
+    repeats: strength of having been bought before, in [0, 1].
     """
 
     users: IntArray
@@ -32,6 +33,7 @@ class CrossCandidates:
     strongest: FloatArray
     totals: FloatArray
     transitions: FloatArray
+    repeats: FloatArray
     first: IntArray
     count: IntArray
     order: IntArray
@@ -79,7 +81,8 @@ def cross_candidates(
     reached = (associations > 0.0) | (transitions > 0.0) | away_from_home(batch, users, categories)
     if len(shop.newcomers):
         reached |= np.isin(rows, shop.newcomers) & _stepped_to(shop, batch, steps)[users, categories]
-    reached |= repeats(shop, batch, users, rows) > 0.0
+    bought_before = repeats(shop, batch, users, rows)
+    reached |= bought_before > 0.0
     kept = np.flatnonzero(reached & not_owned(shop, batch, users, rows))
     lost = np.flatnonzero(np.bincount(users[kept], minlength=batch.size) == 0)
     last_users, last_rows = _anything(shop, batch, lost, ranking.pool)
@@ -93,6 +96,7 @@ def cross_candidates(
         strongest=strengths.max(axis=1, initial=0.0),
         totals=strengths.sum(axis=1),
         transitions=np.concatenate([transitions[kept], none]),
+        repeats=np.concatenate([bought_before[kept], none]),
         first=np.concatenate([first[kept], nothing]),
         count=np.concatenate([count[kept], nothing]),
         order=order,

@@ -19,7 +19,6 @@ from graph.ranking.places import explore, give_places
 from graph.ranking.profile import UserProfile
 from graph.ranking.ragged import FloatArray, group_starts, sort_order
 from graph.ranking.reasons import cross_sell_lists, up_sell_lists
-from graph.ranking.repeats import repeats
 from graph.ranking.rules import ignored_factors
 from graph.ranking.settings import RankingSettings
 from graph.ranking.shared_words import SharedWords, alike_rows, left_of_words, shared_words
@@ -195,7 +194,7 @@ class Ranker:
             closeness(of.embeddings, of.vectors, users, rows),
             likeness(shop, batch, of.vectors, users, rows, self._ranking),
             of.words.of(shop, users, rows),
-            repeats(shop, batch, users, rows),
+            found.repeats,
             shop.shelves.popularity[rows],
         ]
         return found, values, batch.demoted[users, found.categories] * ignored_factors(shop, batch, users, rows)

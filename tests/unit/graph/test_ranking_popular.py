@@ -122,7 +122,18 @@ def candidates(categories: list[int]) -> CrossCandidates:
     none, floats, strongest = np.zeros(size, dtype=np.int64), np.zeros(size), np.array([1.0])
     steps = Steps(*(np.empty(0, dtype=np.int64),) * 5)  # type: ignore[arg-type]
     return CrossCandidates(
-        none, np.arange(size), np.array(categories), floats, strongest, strongest, floats, none, none, none, steps
+        none,
+        np.arange(size),
+        np.array(categories),
+        floats,
+        strongest,
+        strongest,
+        floats,
+        floats,
+        none,
+        none,
+        none,
+        steps,
     )
 
 
