@@ -48,7 +48,9 @@ class ListSettings(BaseModel):
 
     size: PositiveInt = Field(10, description="Items per list.")
     owned_seconds: PositiveFloat = Field(30 * DAY_SECONDS, description="An item bought within this time is left out.")
-    saturation: float = Field(0.75, ge=0, le=1, description="Factor on a category bought in within `owned_seconds`.")
+    saturation: float = Field(
+        0.9, ge=0, le=1, description="Factor on a category bought in within `owned_seconds`; repeats are spared."
+    )
     up_sell_min_ratio: float = Field(1.05, gt=1, description="Lowest price of an up-sell item over its anchor's.")
     up_sell_max_ratio: float = Field(2.5, gt=1, description="Highest price of an up-sell item over its anchor's.")
     anchors: PositiveInt = Field(5, description="Latest distinct items that up-sell starts from.")

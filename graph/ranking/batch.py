@@ -77,7 +77,7 @@ def gather_profiles(
     profiles: Sequence[UserProfile], shop: Shop, settings: ListSettings, ranking: RankingSettings
 ) -> ProfileBatch:
     """Look every name of the profiles up, once."""
-    anchors = _anchors(profiles, shop, ranking.history_decay, max(ranking.history_items, settings.anchors))
+    anchors = _anchors(profiles, shop, ranking, max(ranking.history_items, settings.anchors))
     owned, demoted = _owned(profiles, shop, settings)
     ignored, times_ignored = _by_row([profile.ignored for profile in profiles], shop)
     repeats, strengths = _by_row([profile.repeats for profile in profiles], shop)
@@ -126,7 +126,7 @@ def _home(profiles: Sequence[UserProfile], shop: Shop, anchors: Anchors, most: i
     return home
 
 
-def _anchors(profiles: Sequence[UserProfile], shop: Shop, decay: float, most: int) -> Anchors:
+def _anchors(profiles: Sequence[UserProfile], shop: Shop, ranking: RankingSettings, most: int) -> Anchors:
     ids: list[str] = []
     counts = []
     for profile in profiles:
@@ -142,7 +142,7 @@ def _anchors(profiles: Sequence[UserProfile], shop: Shop, decay: float, most: in
         nodes=shop.associations.level(Level.ITEM).nodes.get_all(ids),
         rows=rows,
         categories=_categories(profiles, users, ids, rows, shop),
-        decays=np.array([decay**place for place in range(most)])[places],
+        decays=np.maximum(ranking.history_decay ** np.arange(most), ranking.history_floor)[places],
         prices=prices,
         currencies=currencies,
         ids=ids,

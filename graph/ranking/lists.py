@@ -76,7 +76,7 @@ class UserFeatures:
     """A user's candidates of either list: what the weights are multiplied with.
 
     rows: (m,) of items; in up-sell an item may be there once for each anchor. features: (m, f) in [0, 1], each times
-    the factor that lowers the whole score.
+    the factors that lower it.
     """
 
     user_id: str

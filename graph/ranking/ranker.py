@@ -187,17 +187,17 @@ class Ranker:
         alike = alike_rows(shop, batch, of.words, self._ranking.word_items)
         found = cross_candidates(shop, batch, of.steps, of.nearest, alike, self._settings, self._ranking)
         users, rows = found.users, found.rows
-        strongest = found.strongest[users]
+        strongest, demoted = found.strongest[users], batch.demoted[users, found.categories]
         values = [
-            np.divide(found.associations, strongest, out=np.zeros(len(users)), where=strongest > 0.0),
-            share_of_largest(found.transitions, users, batch.size),
-            closeness(of.embeddings, of.vectors, users, rows),
-            likeness(shop, batch, of.vectors, users, rows, self._ranking),
-            of.words.of(shop, users, rows),
-            found.repeats,
-            shop.shelves.popularity[rows],
+            demoted * np.divide(found.associations, strongest, out=np.zeros(len(users)), where=strongest > 0.0),
+            demoted * share_of_largest(found.transitions, users, batch.size),
+            demoted * closeness(of.embeddings, of.vectors, users, rows),
+            demoted * likeness(shop, batch, of.vectors, users, rows, self._ranking),
+            demoted * of.words.of(shop, users, rows),
+            found.repeats,  # whoever buys an item again buys in its category again
+            demoted * shop.shelves.popularity[rows],
         ]
-        return found, values, batch.demoted[users, found.categories] * ignored_factors(shop, batch, users, rows)
+        return found, values, ignored_factors(shop, batch, users, rows)
 
     def _up_sell(self, of: _Users, weights: Weights) -> list[tuple[UpSell, ...]]:
         shop, batch = of.shop, of.batch

@@ -15,12 +15,15 @@ class RankingSettings(BaseModel):
     target_categories: PositiveInt = Field(5, description="Associated categories whose items become candidates.")
     items_per_category: PositiveInt = Field(20, description="Most popular items taken from such a category.")
     category_successors: PositiveInt = Field(50, description="Strongest associations kept per category.")
-    history_items: PositiveInt = Field(10, description="Latest distinct items that item transitions start from.")
+    history_items: PositiveInt = Field(40, description="Latest distinct items that item transitions start from.")
     history_decay: float = Field(0.7, gt=0, le=1, description="Each older distinct item counts this much less.")
+    history_floor: float = Field(0.1, ge=0, le=1, description="But none counts less than this, the latest being 1.")
     likeness_items: PositiveInt = Field(1, description="Latest distinct items that cross-sell compares an item with.")
     word_items: PositiveInt = Field(20, description="Items offered that share most words with the latest one.")
     repeat_half: PositiveFloat = Field(5.0, description="So many repeat purchases make half of a full habit.")
-    item_successors: PositiveInt = Field(100, description="Heaviest transitions followed per item and family.")
+    item_successors: PositiveInt = Field(
+        100, description="Heaviest transitions followed from the latest item, per family; fewer from what counts less."
+    )
     source_exponent: float = Field(0.5, ge=0, le=1, description="Damps items that lead to much: (out + 1)^-x.")
     target_exponent: float = Field(0.1, ge=0, le=1, description="Damps items that much leads to: (in + 1)^-x.")
     viewed_factor: float = Field(0.5, ge=0, le=1, description="In cross-sell: a VIEWED_NEXT against a BOUGHT_NEXT.")

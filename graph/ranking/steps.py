@@ -58,7 +58,8 @@ def _follow(shop: Shop, batch: ProfileBatch, chosen: IntArray, family: Family, m
     anchors = batch.anchors
     chosen = chosen[(anchors.nodes[chosen] != ABSENT) & (anchors.categories[chosen] != UNKNOWN)]
     starts, lengths = successors.spans(anchors.nodes[chosen])
-    cells, owners = ranges(starts, np.minimum(lengths, most))
+    followed = np.ceil(most * anchors.decays[chosen]).astype(np.int64)  # what counts less need not be followed as far
+    cells, owners = ranges(starts, np.minimum(lengths, followed))
     kept = np.flatnonzero(items.categories[successors.targets[cells]] >= 0)
     cells, owners = cells[kept], chosen[owners[kept]]
     targets = successors.targets[cells]

@@ -67,3 +67,16 @@ def test_each_user_has_repeats_of_their_own() -> None:
     shop.embeddings = {**shop.embeddings, "ben": shop.embeddings["ann"]}
     firsts = [lists.cross_sell[0].item_id for lists in shop.rank()]
     assert firsts == ["card-2", "card-1"]
+
+
+def test_a_category_bought_in_lately_lowers_everything_but_repeats() -> None:
+    settings = ONLY_REPEATS.model_copy(update={"saturation": 0.5, "popularity_feature": 1.0})
+    plain = shop_of({"card-2": 0.8}, "mug-1", settings=settings)
+    lately = shop_of({"card-2": 0.8}, "mug-1", settings=settings)
+    lately.profiles = [dataclasses.replace(one, owned={"card-1": one.now}) for one in lately.profiles]
+    before, after = listed(plain, "card-2"), listed(lately, "card-2")
+    assert before is not None
+    assert after is not None
+    assert [reason.feature for reason in before.because] == ["BOUGHT_BEFORE", "POPULAR"]
+    assert before.because[0] == after.because[0]
+    assert after.because[1].contribution == pytest.approx(before.because[1].contribution / 2, abs=1e-6)
