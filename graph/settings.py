@@ -65,9 +65,11 @@ class ListSettings(BaseModel):
         1.0, ge=0, description="Weight of the words shared with the latest item, where that is of another category."
     )
     repeat_feature: float = Field(
-        2.0, ge=0, description="Weight of having bought the item before, for users who do buy again."
+        1.5, ge=0, description="Weight of having bought the item before, for users who do buy again."
     )
     popularity_feature: float = Field(0.05, ge=0, description="Weight of the decayed popularity.")
+    up_sell_repeat_feature: float = Field(0.5, ge=0, description="The same in up-sell.")
+    up_sell_popularity_feature: float = Field(0.0, ge=0, description="The same in up-sell.")
     diversity: float = Field(0.1, ge=0, le=1, description="Share of maximal marginal relevance given to novelty.")
     max_per_category: PositiveInt = Field(4, description="Cross-sell items of one category while others are left.")
     calibration: float = Field(
@@ -96,6 +98,28 @@ class ListSettings(BaseModel):
     )
 
 
+class NextVisitSettings(BaseModel):
+    """Lists for the user's next visit, beside those for the next step: the same candidates under other weights."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    enabled: bool = Field(True, description="Whether every message also holds lists for the user's next visit.")
+    category_feature: float = Field(0.0, ge=0, description="Weight of the category association.")
+    transition_feature: float = Field(1.0, ge=0, description="Weight of the item transitions.")
+    embedding_feature: float = Field(2.0, ge=0, description="Weight of the embedding's cosine in cross-sell.")
+    likeness_feature: float = Field(0.0, ge=0, description="Weight of the likeness to one of the latest items.")
+    words_feature: float = Field(0.2, ge=0, description="Weight of the words shared with the latest item.")
+    repeat_feature: float = Field(6.0, ge=0, description="Weight of having bought the item before.")
+    popularity_feature: float = Field(2.0, ge=0, description="Weight of the decayed popularity.")
+    up_sell_embedding_feature: float = Field(1.6, ge=0, description="Weight of the embedding's cosine in up-sell.")
+    up_sell_price_feature: float = Field(0.1, ge=0, description="Weight of a moderate gain in price.")
+    up_sell_repeat_feature: float = Field(6.0, ge=0, description="Weight of having bought it before, in up-sell.")
+    up_sell_popularity_feature: float = Field(2.0, ge=0, description="Weight of the decayed popularity, in up-sell.")
+    saturation: float = Field(
+        1.0, ge=0, le=1, description="Factor on a category bought in within `graph.lists.owned_seconds`."
+    )
+
+
 class SignalSettings(BaseModel):
     """When silence becomes a warning, and which news of an item reach whom."""
 
@@ -120,5 +144,6 @@ class GraphSettings(BaseModel):
     interest: InterestSettings = InterestSettings()
     association: AssociationSettings = AssociationSettings()
     lists: ListSettings = ListSettings()
+    next_visit: NextVisitSettings = NextVisitSettings()
     ranking: RankingSettings = RankingSettings()
     signals: SignalSettings = SignalSettings()

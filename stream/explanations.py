@@ -8,18 +8,19 @@ past. The numbers of a reason are compared with what the graph holds, which must
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from graph.advance import advance
 from graph.association import decode_source, source_key
 from graph.interest import CategoryOf
 from graph.model import Family, Interaction, Level
-from graph.ranking.lists import CrossSell, Reason, UpSell
+from graph.ranking.lists import CrossSell, Reason, UpSell, UserLists
 from graph.settings import GraphSettings
 from graph.state import UserState
 from graph.store import GraphStore
 from stream.bundles import decode_bundle
+from stream.recommendations import CROSS_SELL, NEXT_CROSS_SELL, NEXT_UP_SELL, UP_SELL
 from stream.refresher import Refresher
 from stream.users import CachedUser
 
@@ -106,7 +107,7 @@ async def measure_truth(
         category_of = refresher.knowledge.items.category_of
         (ranked,) = await refresher.refresh([user_from(user_id, interactions, category_of, settings)], 0)
         claims: defaultdict[frozenset[Origin], list[tuple[str, str, CrossSell | UpSell]]] = defaultdict(list)
-        for name, items in (("cross_sell", ranked.lists.cross_sell), ("up_sell", ranked.lists.up_sell)):
+        for name, items in _lists(ranked.lists):
             for item in items:
                 await numbers.compare(item, truth)
                 named = {reason.feature: origin for reason in item.because if (origin := origin_of(reason))}
@@ -121,10 +122,19 @@ async def measure_truth(
         for scores, made in zip(await refresher.scores(without) if without else (), claims.values(), strict=True):
             for name, feature, item in made:
                 tally = truth.removal[name, feature]
-                left = scores.cross_sell if name == "cross_sell" else scores.up_sell
+                left = getattr(scores, name)
                 tally.cases += 1
                 tally.held += left.get(item.item_id, 0.0) < item.score - _SAME_SCORE
     return truth
+
+
+def _lists(lists: UserLists) -> Iterator[tuple[str, Sequence[CrossSell | UpSell]]]:
+    """Yield each list by its name among the scores."""
+    yield CROSS_SELL, lists.cross_sell
+    yield UP_SELL, lists.up_sell
+    if (visit := lists.next_visit) is not None:
+        yield NEXT_CROSS_SELL, visit.cross_sell
+        yield NEXT_UP_SELL, visit.up_sell
 
 
 def _without(

@@ -14,9 +14,9 @@ from typing import TypeVar
 import msgspec
 
 from graph.model import Interaction, Kind
-from stream.recommendations import Recommendation
+from stream.recommendations import LIST_IDS, NEXT_CROSS_SELL, NEXT_UP_SELL, CrossSellItem, Recommendation
 
-CROSS_SELL, UP_SELL, UNKNOWN = "cross_sell", "up_sell", "unknown"
+UNKNOWN = "unknown"
 _CLICKS = frozenset({Kind.CLICK, Kind.VIEW})
 _TAKEN = frozenset({Kind.ADD_TO_CART, Kind.PURCHASE})
 _TRUST = 1.96
@@ -76,12 +76,13 @@ class Feedback:
     def publish(self, record: Recommendation) -> None:
         """Take one published record."""
         places: defaultdict[str, list[_Place]] = defaultdict(list)
-        made_by = record.model, record.ranker or UNKNOWN
-        for number, item in enumerate(record.cross_sell, start=1):
-            drawn = None if item.propensity is msgspec.UNSET else item.propensity
-            places[item.item_id].append(_Place(CROSS_SELL, number, *made_by, drawn))
-        for number, dearer in enumerate(record.up_sell, start=1):
-            places[dearer.item_id].append(_Place(UP_SELL, number, *made_by))
+        for name, items in record.lists().items():
+            visit = record.next_visit if name in (NEXT_CROSS_SELL, NEXT_UP_SELL) else None
+            ranker = (visit.ranker if visit else record.ranker) or UNKNOWN
+            for number, item in enumerate(items, start=1):
+                drawn = item.propensity if isinstance(item, CrossSellItem) else msgspec.UNSET
+                propensity = None if drawn is msgspec.UNSET else drawn
+                places[item.item_id].append(_Place(name, number, record.model, ranker, propensity))
         self._places[record.recommendation_id] = record.user_id, dict(places)
 
     def take(self, interaction: Interaction) -> None:
@@ -130,13 +131,13 @@ class Feedback:
         )
 
     def _place(self, pair: tuple[str, str]) -> _Place:
-        """Return where the pair stood. An item on both lists is on the one that an event names, else on the first."""
+        """Return where the pair stood. An item on several lists: on that which an event names, else on the first."""
         publication, item_id = pair
         name, position = self._said[pair]
         places = self._places.get(publication, ("", {}))[1].get(item_id, [])
         if places:
             return next((place for place in places if place.list == name), places[0])
-        return _Place(name if name in (CROSS_SELL, UP_SELL) else UNKNOWN, position, UNKNOWN, UNKNOWN)
+        return _Place(name if name in LIST_IDS else UNKNOWN, position, UNKNOWN, UNKNOWN)
 
 
 def wilson(hits: int, of: int) -> tuple[float, float]:

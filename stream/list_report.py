@@ -11,9 +11,9 @@ from graph.ranking.item_weights import ItemWeights
 from graph.ranking.items import ItemIndex
 from stream.bundles import decode_item
 from stream.checking.topics import Record, Topics
-from stream.feedback import CROSS_SELL, UP_SELL, Feedback, FeedbackReport
+from stream.feedback import Feedback, FeedbackReport
 from stream.pseudonyms import Pseudonyms
-from stream.recommendations import Recommendation, decode
+from stream.recommendations import CROSS_SELL, LIST_IDS, UP_SELL, Recommendation, decode
 from stream.settings import Settings
 from stream.trackers import Rejected
 from stream.trackers import decode as decode_event
@@ -74,10 +74,12 @@ def _exposure(
             level, _, source = (record.key or b"").decode().partition("|")
             associations.remove(Level(level), source)
     head = head_items(items, ItemWeights(items, associations).current(), settings.graph.lists.head_share)
-    records = [latest[user_id] for user_id in sorted(latest)]
+    lists = [latest[user_id].lists() for user_id in sorted(latest)]
+    made = {name for of_user in lists for name in of_user} | {CROSS_SELL, UP_SELL}
     return {
-        CROSS_SELL: measure_exposure([[i.item_id for i in r.cross_sell] for r in records], items, head, _BRANDS),
-        UP_SELL: measure_exposure([[i.item_id for i in r.up_sell] for r in records], items, head, _BRANDS),
+        name: measure_exposure([[i.item_id for i in of_user.get(name, ())] for of_user in lists], items, head, _BRANDS)
+        for name in LIST_IDS
+        if name in made
     }
 
 

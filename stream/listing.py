@@ -2,11 +2,13 @@
 
 import msgspec
 
+from graph.ranking.lists import CrossSell, UpSell, UserLists
+from graph.ranking.lists import NextVisit as RankedNextVisit
 from graph.ranking.lists import Reason as RankedReason
-from graph.ranking.lists import UserLists
 from stream.recommendations import (
     CrossSellItem,
     MicroTopic,
+    NextVisit,
     Position,
     Reason,
     Recommendation,
@@ -29,6 +31,7 @@ def encode_lists(
     micro_topics: tuple[MicroTopic, ...] = (),
 ) -> bytes:
     """Return the record's value. Times in ms; ``position``: topic, partition, offset of the last bundle applied."""
+    visit = lists.next_visit
     return encode(
         Recommendation(
             user_id=lists.user_id,
@@ -38,31 +41,44 @@ def encode_lists(
             position=Position(*position),
             model=model,
             recommendation_id=recommendation_id(lists.user_id, version, model),
-            cross_sell=tuple(
-                CrossSellItem(
-                    item.item_id,
-                    item.category,
-                    item.score,
-                    _reasons(item.because),
-                    msgspec.UNSET if item.propensity is None else item.propensity,
-                )
-                for item in lists.cross_sell
-            ),
-            up_sell=tuple(
-                UpSellItem(
-                    item.item_id,
-                    item.category,
-                    item.score,
-                    item.price,
-                    item.anchor_item_id,
-                    item.anchor_price,
-                    _reasons(item.because),
-                )
-                for item in lists.up_sell
-            ),
+            cross_sell=_cross_sell(lists.cross_sell),
+            up_sell=_up_sell(lists.up_sell),
             ranker=ranker,
             micro_topics=micro_topics,
+            next_visit=None if visit is None else _next_visit(visit),
         )
+    )
+
+
+def _next_visit(visit: RankedNextVisit) -> NextVisit:
+    return NextVisit(_cross_sell(visit.cross_sell), _up_sell(visit.up_sell), visit.ranker)
+
+
+def _cross_sell(items: tuple[CrossSell, ...]) -> tuple[CrossSellItem, ...]:
+    return tuple(
+        CrossSellItem(
+            item.item_id,
+            item.category,
+            item.score,
+            _reasons(item.because),
+            msgspec.UNSET if item.propensity is None else item.propensity,
+        )
+        for item in items
+    )
+
+
+def _up_sell(items: tuple[UpSell, ...]) -> tuple[UpSellItem, ...]:
+    return tuple(
+        UpSellItem(
+            item.item_id,
+            item.category,
+            item.score,
+            item.price,
+            item.anchor_item_id,
+            item.anchor_price,
+            _reasons(item.because),
+        )
+        for item in items
     )
 
 

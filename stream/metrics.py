@@ -9,14 +9,13 @@ from collections.abc import Iterator
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
 
 from graph.model import Kind
-from stream.recommendations import mark_of, model_mark
+from stream.recommendations import LIST_IDS, mark_of, model_mark
 
 LATENCY_BUCKETS = (0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 30.0, 60.0)
 STAGE_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 _MOST_PLACES = 20
 _MOST_MODELS = 8
 """With a new model each night, the lists of a week are told apart."""
-_LISTS = ("cross_sell", "up_sell")
 _OTHER = "other"
 SIZE_BUCKETS = (1, 2, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000)
 
@@ -131,7 +130,7 @@ class Metrics:
 
         The id only looks a model up: labels hold names that this process was told, never what an event says.
         """
-        name = list_id if list_id in _LISTS else _OTHER
+        name = list_id if list_id in LIST_IDS else _OTHER
         place = str(position) if position is not None and 1 <= position <= _MOST_PLACES else _OTHER
         self.feedback.labels(kind, name, place).inc()
         model = self._models.get(mark_of(recommendation_id), _OTHER)
@@ -152,4 +151,4 @@ class Metrics:
 
 
 def _model_series(model: str) -> Iterator[tuple[str, str, str]]:
-    return ((kind.value, name, model) for kind in Kind for name in (*_LISTS, _OTHER))
+    return ((kind.value, name, model) for kind in Kind for name in (*LIST_IDS, _OTHER))

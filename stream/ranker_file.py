@@ -16,7 +16,7 @@ from graph.ranking.weights import (
 )
 from graph.settings import GraphSettings
 
-FORMAT = 4
+FORMAT = 5
 MAX_BYTES = 1 << 20
 MAX_WEIGHT = 1000.0
 FIXED, LEARNED = "fixed", "learned"

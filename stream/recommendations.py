@@ -4,6 +4,7 @@ An empty value (a tombstone) means that the user is gone. Fields are only ever a
 """
 
 import hashlib
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
@@ -11,6 +12,10 @@ import msgspec
 from msgspec import Meta
 
 SCHEMA = "recommendations/1"
+CROSS_SELL, UP_SELL = "cross_sell", "up_sell"
+NEXT_CROSS_SELL, NEXT_UP_SELL = "next_visit_cross_sell", "next_visit_up_sell"
+LIST_IDS = (CROSS_SELL, UP_SELL, NEXT_CROSS_SELL, NEXT_UP_SELL)
+"""What events call the lists in ``list_id``."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MARK_BYTES = 4
@@ -61,6 +66,14 @@ class UpSellItem(msgspec.Struct, frozen=True):
     because: tuple[Reason, ...]
 
 
+class NextVisit(msgspec.Struct, frozen=True):
+    """The same two lists for the time between visits, a mail or a home page: what the user will want then."""
+
+    cross_sell: tuple[CrossSellItem, ...]
+    up_sell: tuple[UpSellItem, ...]
+    ranker: Annotated[str, Meta(description="Version of the weights that made these two lists.")]
+
+
 class MicroTopic(msgspec.Struct, frozen=True):
     """What the user likes, finer than a category: a cluster of item texts, named by its terms."""
 
@@ -102,6 +115,17 @@ class Recommendation(msgspec.Struct, frozen=True, omit_defaults=True, tag_field=
         tuple[MicroTopic, ...],
         Meta(description="The strongest ones first; absent where items have none (encoder.micro_topics_file)."),
     ] = ()
+    next_visit: Annotated[
+        NextVisit | None,
+        Meta(description="Absent where it is switched off (graph.next_visit.enabled), and in records of before."),
+    ] = None
+
+    def lists(self) -> Mapping[str, Sequence[CrossSellItem | UpSellItem]]:
+        """Return every list of the record by its ``list_id``, those for the next step first."""
+        found: dict[str, Sequence[CrossSellItem | UpSellItem]] = {CROSS_SELL: self.cross_sell, UP_SELL: self.up_sell}
+        if self.next_visit is not None:
+            found |= {NEXT_CROSS_SELL: self.next_visit.cross_sell, NEXT_UP_SELL: self.next_visit.up_sell}
+        return found
 
 
 _ENCODER = msgspec.json.Encoder()

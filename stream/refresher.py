@@ -100,7 +100,9 @@ class Refresher:
         self._thread = thread
         self._settings = settings
         self._metrics = metrics
-        self._ranker = Ranker(knowledge.items, knowledge.associations, settings.lists, settings.ranking)
+        self._ranker = Ranker(
+            knowledge.items, knowledge.associations, settings.lists, settings.ranking, settings.next_visit
+        )
 
     def newcomers(self) -> list[str]:
         """Return the new items that lists keep places for now."""

@@ -9,7 +9,7 @@ import numpy as np
 from graph.model import Level
 from graph.ranking.codes import ABSENT, IntArray
 from graph.ranking.profile import UserProfile
-from graph.ranking.ragged import FloatArray
+from graph.ranking.ragged import BoolArray, FloatArray
 from graph.ranking.settings import RankingSettings
 from graph.ranking.shop import Shop
 from graph.settings import ListSettings
@@ -54,8 +54,8 @@ class ProfileBatch:
     """Users 0..size-1 of a micro-batch.
 
     home: (size, h) catalogue codes of the strongest interests and of the latest item, padded with ELSEWHERE; owned:
-    ascending user * n + row of the items bought recently; demoted: (size, categories + 1) factors of
-    the categories bought in recently; the last one is that of having none;
+    ascending user * n + row of the items bought recently; bought_in: (size, categories + 1) which categories
+    were bought in recently; the last one is that of having none;
     ignored: ascending user * n + row of the items shown in vain, and their factors; repeats: of those bought before,
     and their strengths in [0, 1]; nows: latest event times in ms.
     """
@@ -65,7 +65,7 @@ class ProfileBatch:
     anchors: Anchors
     home: IntArray
     owned: IntArray
-    demoted: FloatArray
+    bought_in: BoolArray
     ignored: IntArray
     ignored_factors: FloatArray
     repeats: IntArray
@@ -78,7 +78,7 @@ def gather_profiles(
 ) -> ProfileBatch:
     """Look every name of the profiles up, once."""
     anchors = _anchors(profiles, shop, ranking, max(ranking.history_items, settings.anchors))
-    owned, demoted = _owned(profiles, shop, settings)
+    owned, bought_in = _owned(profiles, shop, settings)
     ignored, times_ignored = _by_row([profile.ignored for profile in profiles], shop)
     repeats, strengths = _by_row([profile.repeats for profile in profiles], shop)
     return ProfileBatch(
@@ -87,7 +87,7 @@ def gather_profiles(
         anchors=anchors,
         home=_home(profiles, shop, anchors, ranking.home_interests),
         owned=owned,
-        demoted=demoted,
+        bought_in=bought_in,
         ignored=ignored,
         ignored_factors=settings.ignored_factor**times_ignored,
         repeats=repeats,
@@ -149,7 +149,7 @@ def _anchors(profiles: Sequence[UserProfile], shop: Shop, ranking: RankingSettin
     )
 
 
-def _owned(profiles: Sequence[UserProfile], shop: Shop, settings: ListSettings) -> tuple[IntArray, FloatArray]:
+def _owned(profiles: Sequence[UserProfile], shop: Shop, settings: ListSettings) -> tuple[IntArray, BoolArray]:
     ids: list[str] = []
     counts = []
     for profile in profiles:
@@ -159,9 +159,9 @@ def _owned(profiles: Sequence[UserProfile], shop: Shop, settings: ListSettings) 
         ids += recent
     users, rows = _owners(counts), shop.items.ids.get_all(ids)
     categories = _categories(profiles, users, ids, rows, shop)
-    demoted = np.ones((len(profiles), len(shop.items.categories) + 1))
-    demoted[users[categories >= 0], categories[categories >= 0]] = settings.saturation
-    return np.sort((users * len(shop.items) + rows)[rows >= 0]), demoted
+    bought_in = np.zeros((len(profiles), len(shop.items.categories) + 1), dtype=np.bool_)
+    bought_in[users[categories >= 0], categories[categories >= 0]] = True
+    return np.sort((users * len(shop.items) + rows)[rows >= 0]), bought_in
 
 
 def _by_row(of_users: Sequence[Mapping[str, float]], shop: Shop) -> tuple[IntArray, FloatArray]:

@@ -8,7 +8,7 @@ import numpy as np
 from graph.ranking.batch import ProfileBatch
 from graph.ranking.codes import IntArray
 from graph.ranking.ragged import BoolArray, FloatArray, group_starts, place_in_group, ranges, sort_order
-from graph.ranking.repeats import repeat_rows, repeats
+from graph.ranking.repeats import bought_elsewhere, repeat_rows
 from graph.ranking.rules import away_from_home, not_owned, owned_rows
 from graph.ranking.settings import RankingSettings
 from graph.ranking.shop import Shop
@@ -60,7 +60,7 @@ def cross_candidates(
     steps = _steps_away(shop, batch, steps).weighed(1.0, ranking.viewed_factor)
     parts = [
         (batch.anchors.users[steps.anchors], steps.rows),
-        _associated(shop, strengths * batch.demoted[:, :-1], ranking),
+        _associated(shop, strengths * np.where(batch.bought_in[:, :-1], settings.saturation, 1.0), ranking),
         _near(shop, nearest),
         alike,
         repeat_rows(shop, batch),
@@ -81,8 +81,8 @@ def cross_candidates(
     reached = (associations > 0.0) | (transitions > 0.0) | away_from_home(batch, users, categories)
     if len(shop.newcomers):
         reached |= np.isin(rows, shop.newcomers) & _stepped_to(shop, batch, steps)[users, categories]
-    bought_before = repeats(shop, batch, users, rows)
-    reached |= bought_before > 0.0
+    repeated = bought_elsewhere(shop, batch, users, rows)
+    reached |= repeated > 0.0
     kept = np.flatnonzero(reached & not_owned(shop, batch, users, rows))
     lost = np.flatnonzero(np.bincount(users[kept], minlength=batch.size) == 0)
     last_users, last_rows = _anything(shop, batch, lost, ranking.pool)
@@ -96,7 +96,7 @@ def cross_candidates(
         strongest=strengths.max(axis=1, initial=0.0),
         totals=strengths.sum(axis=1),
         transitions=np.concatenate([transitions[kept], none]),
-        repeats=np.concatenate([bought_before[kept], none]),
+        repeats=np.concatenate([repeated[kept], none]),
         first=np.concatenate([first[kept], nothing]),
         count=np.concatenate([count[kept], nothing]),
         order=order,

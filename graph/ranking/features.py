@@ -37,6 +37,6 @@ def share_of_largest(values: FloatArray, users: IntArray, size: int) -> FloatArr
     return np.divide(values, divisors, out=np.zeros_like(values), where=divisors > 0.0)
 
 
-def contributions(features: Sequence[tuple[float, FloatArray]], factor: FloatArray) -> IntArray:
-    """Return (features, candidates) int64: weight * feature * factor, rounded to millionths. The score is the sum."""
-    return np.stack([np.rint(factor * (weight * MILLIONTHS) * values).astype(np.int64) for weight, values in features])
+def contributions(features: Sequence[tuple[float, FloatArray]]) -> IntArray:
+    """Return (features, candidates) int64: weight * feature, rounded to millionths. The score is the sum."""
+    return np.stack([np.rint((weight * MILLIONTHS) * values).astype(np.int64) for weight, values in features])

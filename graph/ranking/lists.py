@@ -21,7 +21,7 @@ class Reason(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     EMBEDDING            user, item; user, nearest item, item (up-sell)
     LIKENESS             user, item of the history, item; user, item where no single one is missed (cross-sell)
     WORDS                the same: shares words with the user's latest item (cross-sell)
-    BOUGHT_BEFORE        user, item: the user bought it before, and buys again (cross-sell)
+    BOUGHT_BEFORE        user, item: the user bought it before, and buys again
     POPULAR              user, item
     PRICE                user, anchor, item (up-sell)
     NEW                  user, item (cross-sell): a place kept for new items; it adds nothing to the score
@@ -63,12 +63,21 @@ class UpSell(msgspec.Struct, frozen=True, gc=False):
     because: tuple[Reason, ...]
 
 
+class NextVisit(msgspec.Struct, frozen=True, gc=False):
+    """Both lists for a user's next visit, best first. ``ranker``: version of the weights that made them."""
+
+    cross_sell: tuple[CrossSell, ...]
+    up_sell: tuple[UpSell, ...]
+    ranker: str
+
+
 class UserLists(msgspec.Struct, frozen=True, gc=False):
-    """Both lists of a user, best first."""
+    """Both lists of a user for the next step of a visit, best first; and those for the next visit, if any are made."""
 
     user_id: str
     cross_sell: tuple[CrossSell, ...]
     up_sell: tuple[UpSell, ...]
+    next_visit: NextVisit | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +96,10 @@ class UserFeatures:
 
 
 class UserScores(msgspec.Struct, frozen=True, gc=False):
-    """What a user's candidates score, item -> score, whether or not they are listed."""
+    """What a user's candidates score, item -> score, listed or not; the last two for the next visit."""
 
     user_id: str
     cross_sell: dict[str, float]
     up_sell: dict[str, float]
+    next_visit_cross_sell: dict[str, float] = {}
+    next_visit_up_sell: dict[str, float] = {}

@@ -11,13 +11,14 @@ from graph.ranking.codes import IntArray
 from graph.ranking.cross_candidates import CrossCandidates, cross_candidates
 from graph.ranking.diversity import Mix, Scored, choose
 from graph.ranking.exposure import exposure_caps
-from graph.ranking.features import MILLIONTHS, Vectors, closeness, contributions, share_of_largest
+from graph.ranking.features import MILLIONTHS, Vectors, closeness, share_of_largest
 from graph.ranking.items import ItemIndex
 from graph.ranking.likeness import likeness, likest_anchors
-from graph.ranking.lists import CrossSell, UpSell, UserFeatures, UserLists, UserScores
+from graph.ranking.lists import CrossSell, NextVisit, UpSell, UserFeatures, UserLists, UserScores
+from graph.ranking.occasions import Featured, Occasion, next_step, next_visit
 from graph.ranking.places import explore, give_places
 from graph.ranking.profile import UserProfile
-from graph.ranking.ragged import FloatArray, group_starts, sort_order
+from graph.ranking.ragged import group_starts, sort_order
 from graph.ranking.reasons import cross_sell_lists, up_sell_lists
 from graph.ranking.rules import ignored_factors
 from graph.ranking.settings import RankingSettings
@@ -25,8 +26,8 @@ from graph.ranking.shared_words import SharedWords, alike_rows, left_of_words, s
 from graph.ranking.shop import Shop, ShopView
 from graph.ranking.steps import Steps, history_steps
 from graph.ranking.up_candidates import UpCandidates, up_candidates
-from graph.ranking.weights import Weights, fixed_weights
-from graph.settings import ListSettings
+from graph.ranking.weights import CROSS_SELL_FEATURES, UP_SELL_FEATURES, Weights, fixed_weights
+from graph.settings import ListSettings, NextVisitSettings
 
 _MOST_USERS = 256
 _MOST_CELLS = 1 << 22  # users * categories that are held at a time
@@ -59,10 +60,13 @@ class Ranker:
         associations: AssociationIndex,
         settings: ListSettings,
         ranking: RankingSettings | None = None,
+        visit: NextVisitSettings | None = None,
     ) -> None:
+        """Without ``visit`` no lists for the next visit are made."""
         self._settings = settings
         self._ranking = ranking or RankingSettings()
         self.fixed = fixed_weights(settings, self._ranking)
+        self.next_visit = next_visit(visit)
         self._items = items
         self._view = ShopView(items, associations, settings, self._ranking)
 
@@ -102,16 +106,21 @@ class Ranker:
         weights: Weights | None = None,
     ) -> list[UserScores]:
         """Return what each user's candidates score before rules of diversity choose among them; as :meth:`rank`."""
-        by = weights or self.fixed
         shop, found = self._view.current(), []
+        occasions = [next_step(self._settings, weights or self.fixed), *([self.next_visit] if self.next_visit else [])]
         for place, profile in enumerate(profiles):
             part = slice(place, place + 1)
             user = self._users(shop, [profile], embeddings[part], vectors, nearest[part])
-            cross, cross_parts = self._score_cross_sell(user, by)
-            up, up_parts = self._score_up_sell(user, by)
-            found.append(
-                UserScores(profile.user_id, self._best(cross.rows, cross_parts), self._best(up.rows, up_parts))
-            )
+            cross, up = self._cross_sell_features(user), self._up_sell_features(user)
+            scores = [
+                best
+                for by in occasions
+                for best in (
+                    self._best(cross.found.rows, cross.parts(by.weights.cross_sell, by.saturation)),
+                    self._best(up.found.rows, up.parts(by.weights.up_sell, by.saturation)),
+                )
+            ]
+            found.append(UserScores(profile.user_id, *scores))
         return found
 
     def features(
@@ -122,10 +131,9 @@ class Ranker:
         for place, profile in enumerate(profiles):
             part = slice(place, place + 1)
             user = self._users(shop, [profile], embeddings[part], vectors, nearest[part])
-            cross, cross_values, cross_factor = self._cross_sell_features(user)
-            up, up_values, up_factor = self._up_sell_features(user)
-            cross_scaled, up_scaled = _scaled(cross_values, cross_factor), _scaled(up_values, up_factor)
-            found.append(UserFeatures(profile.user_id, cross.rows, cross_scaled, up.rows, up_scaled))
+            cross, up = self._cross_sell_features(user), self._up_sell_features(user)
+            scaled = [np.stack(of.scaled(self._settings.saturation), axis=1) for of in (cross, up)]
+            found.append(UserFeatures(profile.user_id, cross.found.rows, scaled[0], up.found.rows, scaled[1]))
         return found
 
     def newcomers(self) -> list[str]:
@@ -147,13 +155,23 @@ class Ranker:
         return _Users(shop, batch, steps, words, names, embeddings, vectors, nearest)
 
     def _rank(self, users: _Users, weights: Weights) -> list[UserLists]:
-        cross_sell, up_sell = self._cross_sell(users, weights), self._up_sell(users, weights)
-        return [UserLists(*lists) for lists in zip(users.names, cross_sell, up_sell, strict=True)]
+        cross, up = self._cross_sell_features(users), self._up_sell_features(users)
+        now = next_step(self._settings, weights)
+        lists = zip(users.names, self._cross_sell(users, cross, now), self._up_sell(users, up, now), strict=True)
+        if (later := self.next_visit) is None:
+            return [UserLists(*of_user) for of_user in lists]
+        visits = zip(self._cross_sell(users, cross, later), self._up_sell(users, up, later), strict=True)
+        return [
+            UserLists(*of_user, NextVisit(*visit, later.weights.version))
+            for of_user, visit in zip(lists, visits, strict=True)
+        ]
 
-    def _cross_sell(self, of: _Users, weights: Weights) -> list[tuple[CrossSell, ...]]:
-        shop, batch = of.shop, of.batch
-        settings = self._settings
-        found, parts = self._score_cross_sell(of, weights)
+    def _cross_sell(
+        self, of: _Users, featured: Featured[CrossCandidates], occasion: Occasion
+    ) -> list[tuple[CrossSell, ...]]:
+        shop, batch, found = of.shop, of.batch, featured.found
+        settings, weights = self._settings, occasion.weights
+        parts = featured.parts(weights.cross_sell, occasion.saturation)
         users, rows = found.users, found.rows
         scored = Scored(batch.size, users, rows, found.categories, parts.sum(axis=0), shop.ranks[rows])
         chosen = choose(
@@ -167,7 +185,7 @@ class Ranker:
             mix=_wanted_mix(found, settings.calibration),
         )
         give_places(chosen, found, scored.scores, scored.ranks, shop.newcomers, settings.new_items)
-        propensities = explore(chosen, found, scored.ranks, of.names, batch.nows, settings.exploration)
+        propensities = explore(chosen, found, scored.ranks, of.names, batch.nows, occasion.exploration)
         picked = chosen[chosen >= 0]
         users, rows = users[picked], rows[picked]
         likest = (
@@ -176,33 +194,28 @@ class Ranker:
         )
         return cross_sell_lists(shop, batch, of.names, _heard_of(found, weights), parts, chosen, propensities, likest)
 
-    def _score_cross_sell(self, of: _Users, weights: Weights) -> tuple[CrossCandidates, IntArray]:
-        """Return the candidates and the (7, candidates) contributions of their features."""
-        found, values, factor = self._cross_sell_features(of)
-        return found, contributions(list(zip(weights.cross_sell, values, strict=True)), factor)
-
-    def _cross_sell_features(self, of: _Users) -> tuple[CrossCandidates, list[FloatArray], FloatArray]:
-        """Return the candidates, seven features in [0, 1] and the factor on all of them."""
+    def _cross_sell_features(self, of: _Users) -> Featured[CrossCandidates]:
         shop, batch = of.shop, of.batch
         alike = alike_rows(shop, batch, of.words, self._ranking.word_items)
         found = cross_candidates(shop, batch, of.steps, of.nearest, alike, self._settings, self._ranking)
         users, rows = found.users, found.rows
-        strongest, demoted = found.strongest[users], batch.demoted[users, found.categories]
+        strongest = found.strongest[users]
         values = [
-            demoted * np.divide(found.associations, strongest, out=np.zeros(len(users)), where=strongest > 0.0),
-            demoted * share_of_largest(found.transitions, users, batch.size),
-            demoted * closeness(of.embeddings, of.vectors, users, rows),
-            demoted * likeness(shop, batch, of.vectors, users, rows, self._ranking),
-            demoted * of.words.of(shop, users, rows),
-            found.repeats,  # whoever buys an item again buys in its category again
-            demoted * shop.shelves.popularity[rows],
+            np.divide(found.associations, strongest, out=np.zeros(len(users)), where=strongest > 0.0),
+            share_of_largest(found.transitions, users, batch.size),
+            closeness(of.embeddings, of.vectors, users, rows),
+            likeness(shop, batch, of.vectors, users, rows, self._ranking),
+            of.words.of(shop, users, rows),
+            found.repeats,
+            shop.shelves.popularity[rows],
         ]
-        return found, values, ignored_factors(shop, batch, users, rows)
+        ignored, bought_in = ignored_factors(shop, batch, users, rows), batch.bought_in[users, found.categories]
+        return Featured(found, values, ignored, bought_in, CROSS_SELL_FEATURES.index("repeat"))
 
-    def _up_sell(self, of: _Users, weights: Weights) -> list[tuple[UpSell, ...]]:
-        shop, batch = of.shop, of.batch
-        settings = self._settings
-        found, parts = self._score_up_sell(of, weights)
+    def _up_sell(self, of: _Users, featured: Featured[UpCandidates], occasion: Occasion) -> list[tuple[UpSell, ...]]:
+        shop, batch, found = of.shop, of.batch, featured.found
+        settings, weights = self._settings, occasion.weights.up_sell
+        parts = featured.parts(weights, occasion.saturation)
         users, rows = found.users, found.rows
         categories = batch.anchors.categories[found.anchors]
         scores = parts.sum(axis=0)
@@ -219,17 +232,11 @@ class Ranker:
             caps=exposure_caps(self._items, shop.head, rows[best], settings),
         )
         chosen[chosen >= 0] = best[chosen[chosen >= 0]]
-        if not weights.up_sell[0]:  # what weighs nothing is no reason
+        if not weights[0]:  # what weighs nothing is no reason
             found = replace(found, transitions=np.zeros_like(found.transitions))
         return up_sell_lists(shop, batch, of.names, found, parts, chosen, of.vectors)
 
-    def _score_up_sell(self, of: _Users, weights: Weights) -> tuple[UpCandidates, IntArray]:
-        """Return the candidates and the (3, candidates) contributions of their features."""
-        found, values, factor = self._up_sell_features(of)
-        return found, contributions(list(zip(weights.up_sell, values, strict=True)), factor)
-
-    def _up_sell_features(self, of: _Users) -> tuple[UpCandidates, list[FloatArray], FloatArray]:
-        """Return the candidates, three features in [0, 1] and the factor on all of them."""
+    def _up_sell_features(self, of: _Users) -> Featured[UpCandidates]:
         shop, batch = of.shop, of.batch
         found = up_candidates(shop, batch, of.steps, of.nearest, self._settings, self._ranking)
         users, rows = found.users, found.rows
@@ -237,13 +244,12 @@ class Ranker:
             share_of_largest(found.transitions, users, batch.size),
             closeness(of.embeddings, of.vectors, users, rows),
             found.gains,
+            found.repeats,
+            shop.shelves.popularity[rows],
         ]
-        factor = batch.demoted[users, batch.anchors.categories[found.anchors]]
-        return found, values, factor * ignored_factors(shop, batch, users, rows)
-
-
-def _scaled(values: Sequence[FloatArray], factor: FloatArray) -> FloatArray:
-    return np.stack(values, axis=1) * factor[:, None]
+        bought_in = batch.bought_in[users, batch.anchors.categories[found.anchors]]
+        ignored = ignored_factors(shop, batch, users, rows)
+        return Featured(found, values, ignored, bought_in, UP_SELL_FEATURES.index("repeat"))
 
 
 def _heard_of(found: CrossCandidates, weights: Weights) -> CrossCandidates:

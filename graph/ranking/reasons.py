@@ -98,7 +98,10 @@ def up_sell_lists(
     chosen: IntArray,
     vectors: Vectors,
 ) -> list[tuple[UpSell, ...]]:
-    """Return one list per user; parts: (3, candidates) contributions of transitions, embedding, price."""
+    """Return one list per user.
+
+    parts: (5, candidates) contributions of transitions, embedding, price, repeats and popularity.
+    """
     items, anchors = shop.items, batch.anchors
     picked = chosen[chosen >= 0]
     origin, of_largest = found.anchors[picked], parts_of_largest(batch, found)
@@ -118,13 +121,17 @@ def up_sell_lists(
     )
     entries = []
     for user, item_id, category, price, anchor_id, anchor_price, stepped, score, contributed, below, near in columns:
-        name, (transition, embedding, gain) = names[user], contributed
+        name, (transition, embedding, gain, repeat, popularity) = names[user], contributed
         because = []
         if stepped is not None:
             feature, source, users, _ = stepped
             because.append(Reason(feature, transition, (name, source, item_id), users))
         if embedding:
             because.append(Reason("EMBEDDING", embedding, _path(name, near, item_id)))
+        if repeat:
+            because.append(Reason("BOUGHT_BEFORE", repeat, (name, item_id)))
+        if popularity:
+            because.append(Reason("POPULAR", popularity, (name, item_id)))
         if gain or not because:
             because.append(Reason("PRICE", gain, _path(name, below, item_id)))
         entries.append(UpSell(item_id, category, score, price, anchor_id, anchor_price, tuple(because)))
@@ -192,7 +199,7 @@ def _price_origins(
 
     Another anchor's gain in price may be nearly as good, and the transitions' share gain more than is lost.
     """
-    anchors, (transition, _, gain) = found.anchors[picked], parts[:, picked]
+    anchors, (transition, _, gain, *_) = found.anchors[picked], parts[:, picked]
     left = next_best(found, parts[2], picked)
     gained = transition * (share_without(found, picked, anchors, of_largest) - 1.0)
     named = (left < 0) | (gain - left > gained)

@@ -16,14 +16,19 @@ def repeat_rows(shop: Shop, batch: ProfileBatch) -> tuple[IntArray, IntArray]:
     return users[kept], rows[kept]
 
 
-def repeats(shop: Shop, batch: ProfileBatch, users: IntArray, rows: IntArray) -> FloatArray:
+def bought_before(shop: Shop, batch: ProfileBatch, users: IntArray, rows: IntArray) -> FloatArray:
     """Return the strength of each (user, row) in [0, 1]; 0 for what was not bought before."""
     strengths = np.zeros(len(users))
     if len(batch.repeats):
         keys = users * len(shop.items) + rows
-        found = np.flatnonzero(is_among(keys, batch.repeats) & _elsewhere(shop, batch, users, rows))
+        found = np.flatnonzero(is_among(keys, batch.repeats))
         strengths[found] = batch.repeat_strengths[np.searchsorted(batch.repeats, keys[found])]
     return strengths
+
+
+def bought_elsewhere(shop: Shop, batch: ProfileBatch, users: IntArray, rows: IntArray) -> FloatArray:
+    """Return the same; 0 for what is of the category of the user's latest item, too."""
+    return bought_before(shop, batch, users, rows) * _elsewhere(shop, batch, users, rows)
 
 
 def _elsewhere(shop: Shop, batch: ProfileBatch, users: IntArray, rows: IntArray) -> BoolArray:

@@ -16,7 +16,7 @@ def not_owned(shop: Shop, batch: ProfileBatch, users: IntArray, rows: IntArray) 
 
 def away_from_home(batch: ProfileBatch, users: IntArray, categories: NDArray[np.integer]) -> BoolArray:
     """Say whether a category is neither among the user's strongest interests nor that of the user's latest item."""
-    at_home = np.zeros(batch.demoted.shape, dtype=np.bool_)  # a last column for having none, which is nobody's home
+    at_home = np.zeros(batch.bought_in.shape, dtype=np.bool_)  # a last column for having none, which is nobody's home
     owners, places = np.nonzero(batch.home >= 0)
     at_home[owners, batch.home[owners, places]] = True
     away: BoolArray = ~at_home[users, categories]

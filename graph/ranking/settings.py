@@ -20,7 +20,7 @@ class RankingSettings(BaseModel):
     history_floor: float = Field(0.1, ge=0, le=1, description="But none counts less than this, the latest being 1.")
     likeness_items: PositiveInt = Field(1, description="Latest distinct items that cross-sell compares an item with.")
     word_items: PositiveInt = Field(20, description="Items offered that share most words with the latest one.")
-    repeat_half: PositiveFloat = Field(5.0, description="So many repeat purchases make half of a full habit.")
+    repeat_half: PositiveFloat = Field(1.0, description="So many repeat purchases make half of a full habit.")
     item_successors: PositiveInt = Field(
         100, description="Heaviest transitions followed from the latest item, per family; fewer from what counts less."
     )

@@ -7,6 +7,7 @@ import numpy as np
 from graph.ranking.batch import ProfileBatch
 from graph.ranking.codes import IntArray
 from graph.ranking.ragged import BoolArray, FloatArray, group_starts, is_among, ranges, sort_order
+from graph.ranking.repeats import bought_before
 from graph.ranking.rules import not_owned
 from graph.ranking.settings import RankingSettings
 from graph.ranking.shop import Shop
@@ -31,6 +32,7 @@ class UpCandidates:
     count: IntArray
     order: IntArray
     gains: FloatArray
+    repeats: FloatArray
     steps: Steps
 
 
@@ -54,10 +56,15 @@ def up_candidates(
     is_chosen[chosen] = True
     from_anchors = is_chosen[steps.anchors]
     from_anchors &= shop.items.category_codes[steps.rows] == anchors.categories[steps.anchors]
-    near_anchors, near_rows = _near(shop, batch, chosen, nearest)
-    band_anchors, band_rows = _band(shop, batch, chosen, settings, ranking.band_items)
-    owners = np.concatenate([steps.anchors[from_anchors], near_anchors, band_anchors])
-    rows = np.concatenate([steps.rows[from_anchors], near_rows, band_rows])
+    parts = [
+        (steps.anchors[from_anchors], steps.rows[from_anchors]),
+        _near(shop, batch, chosen, nearest),
+        _band(shop, batch, chosen, settings, ranking.band_items),
+        _bought_before(shop, batch, chosen),
+        _popular(shop, batch, chosen, ranking.items_per_category),
+    ]
+    owners = np.concatenate([part[0] for part in parts])
+    rows = np.concatenate([part[1] for part in parts])
     fit = np.flatnonzero(_fits(shop, batch, owners, rows, settings))
     order = fit[sort_order([owners[fit], rows[fit], fit])]
     first = order[group_starts((owners * len(shop.items) + rows)[order])]
@@ -65,7 +72,7 @@ def up_candidates(
     users = anchors.users[owners]
     reached = _steps_to(shop, batch, steps, users, rows)
     gains = price_gain(shop.items.prices[rows] / anchors.prices[owners], settings) * anchors.decays[owners]
-    return UpCandidates(owners, users, rows, *reached, gains, steps)
+    return UpCandidates(owners, users, rows, *reached, gains, bought_before(shop, batch, users, rows), steps)
 
 
 def _steps_back(shop: Shop, batch: ProfileBatch, chosen: IntArray, steps: Steps) -> Steps:
@@ -111,6 +118,23 @@ def _near(shop: Shop, batch: ProfileBatch, chosen: IntArray, nearest: IntArray) 
     same &= shop.items.category_codes[safe] == batch.anchors.categories[chosen][:, None]
     owners, places = np.nonzero(same)
     return chosen[owners], rows[owners, places]
+
+
+def _bought_before(shop: Shop, batch: ProfileBatch, chosen: IntArray) -> tuple[IntArray, IntArray]:
+    size = len(shop.items)
+    users = batch.anchors.users[chosen]
+    first = np.searchsorted(batch.repeats, users * size)
+    cells, owners = ranges(first, np.searchsorted(batch.repeats, (users + 1) * size) - first)
+    owners, rows = chosen[owners], batch.repeats[cells] - batch.anchors.users[chosen[owners]] * size
+    kept = shop.items.listed[rows] & (shop.items.category_codes[rows] == batch.anchors.categories[owners])
+    return owners[kept], rows[kept]
+
+
+def _popular(shop: Shop, batch: ProfileBatch, chosen: IntArray, most: int) -> tuple[IntArray, IntArray]:
+    shelves, categories = shop.shelves, batch.anchors.categories[chosen]
+    starts = shelves.starts[categories]
+    cells, owners = ranges(starts, np.minimum(shelves.starts[categories + 1] - starts, most))
+    return chosen[owners], shelves.rows[cells]
 
 
 def _band(

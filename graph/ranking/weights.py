@@ -4,10 +4,10 @@ import hashlib
 from dataclasses import dataclass
 
 from graph.ranking.settings import RankingSettings
-from graph.settings import ListSettings
+from graph.settings import ListSettings, NextVisitSettings
 
 CROSS_SELL_FEATURES = ("category", "transition", "embedding", "likeness", "words", "repeat", "popularity")
-UP_SELL_FEATURES = ("transition", "embedding", "price")
+UP_SELL_FEATURES = ("transition", "embedding", "price", "repeat", "popularity")
 """In the order of the contributions."""
 
 
@@ -26,6 +26,15 @@ class Weights:
 
 def fixed_weights(settings: ListSettings, ranking: RankingSettings) -> Weights:
     """Return the weights of the settings, under a version of their own."""
+    return _weights(settings, ranking.price_feature)
+
+
+def next_visit_weights(settings: NextVisitSettings) -> Weights:
+    """Return those of the lists for the next visit, under a version of their own."""
+    return _weights(settings, settings.up_sell_price_feature)
+
+
+def _weights(settings: ListSettings | NextVisitSettings, price: float) -> Weights:
     cross_sell = (
         settings.category_feature,
         settings.transition_feature,
@@ -35,7 +44,13 @@ def fixed_weights(settings: ListSettings, ranking: RankingSettings) -> Weights:
         settings.repeat_feature,
         settings.popularity_feature,
     )
-    up_sell = settings.transition_feature, settings.up_sell_embedding_feature, ranking.price_feature
+    up_sell = (
+        settings.transition_feature,
+        settings.up_sell_embedding_feature,
+        price,
+        settings.up_sell_repeat_feature,
+        settings.up_sell_popularity_feature,
+    )
     return Weights(cross_sell, up_sell, f"fixed-{weights_digest(cross_sell, up_sell)}")
 
 

@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import chain
 
 from encoders.device import EncoderThread
-from graph.ranking.lists import UserLists
+from graph.ranking.lists import NextVisit, UserLists
 from stream.checking.findings import Findings, Invariant
 from stream.checking.popular import check_popular
-from stream.checking.published import LastList, PublishedLists
+from stream.checking.published import LastList, NextVisitLists, PublishedLists
 from stream.checking.topics import Topics
 from stream.encoding import Encoders
 from stream.knowledge import Knowledge
@@ -80,16 +80,36 @@ class ListCheck:
 
 
 def ranked_differences(ranked: UserLists, last: LastList) -> Iterator[tuple[str, str, str]]:
-    """Yield (what, expected, found) where the published list is not the ranked one; near ties may change places."""
+    """Yield (what, expected, found) where a published list is not the ranked one; near ties may change places."""
+    yield from _list_differences("", ranked, last)
+    one, other = ranked.next_visit, last.next_visit
+    if one is None or other is None:
+        if one is not None or other is not None:
+            there = ["none" if visit is None else "some" for visit in (one, other)]
+            yield "lists for the next visit", there[0], there[1]
+    elif one.ranker != other.ranker:
+        yield "next_visit: another ranker made it", one.ranker, other.ranker
+    else:
+        yield from _list_differences("next_visit: ", one, other)
+
+
+def _list_differences(
+    name: str, ranked: UserLists | NextVisit, last: LastList | NextVisitLists
+) -> Iterator[tuple[str, str, str]]:
     length = len(last.cross_sell)
     for what, listed, published, scores in (
         (
-            "crossSell",
+            f"{name}crossSell",
             [(item.item_id, item.score) for item in ranked.cross_sell],
             last.cross_sell,
             last.scores[:length],
         ),
-        ("upSell", [(item.item_id, item.score) for item in ranked.up_sell], last.up_sell, last.scores[length:]),
+        (
+            f"{name}upSell",
+            [(item.item_id, item.score) for item in ranked.up_sell],
+            last.up_sell,
+            last.scores[length:],
+        ),
     ):
         expected = tuple(item_id for item_id, _ in listed)
         if expected == published:

@@ -11,7 +11,15 @@ from graph.settings import ListSettings
 from graph.state import UserState
 from stream.checking.findings import Findings, Invariant
 from stream.checking.topics import Record, Topics
-from stream.recommendations import Position, Recommendation, decode, rfc3339
+from stream.recommendations import (
+    CrossSellItem,
+    NextVisit,
+    Position,
+    Recommendation,
+    UpSellItem,
+    decode,
+    rfc3339,
+)
 
 _ITEM_STEPS = frozenset({"ITEM_BOUGHT_NEXT", "ITEM_VIEWED_NEXT"})
 
@@ -30,6 +38,16 @@ class LastList(msgspec.Struct, frozen=True):
     ranker: str | None = None
     micro_topics: tuple[tuple[str, float], ...] = ()
     """Name and share."""
+    next_visit: "NextVisitLists | None" = None
+
+
+class NextVisitLists(msgspec.Struct, frozen=True):
+    """Its lists for the next visit; fields as above."""
+
+    cross_sell: tuple[str, ...]
+    up_sell: tuple[str, ...]
+    scores: tuple[float, ...]
+    ranker: str
 
 
 class PublishedLists:
@@ -81,14 +99,25 @@ class PublishedLists:
         self.went_back += read.version < self._highest[user_id]
         self._highest[user_id] = max(self._highest[user_id], read.version)
         self._keep(place, record.value)
-        cross_sell = tuple(self._name(item.item_id) for item in read.cross_sell)
-        up_sell = tuple(self._name(item.item_id) for item in read.up_sell)
-        scores = (*(item.score for item in read.cross_sell), *(item.score for item in read.up_sell))
+        visit = read.next_visit
         ranker = None if read.ranker is None else self._name(read.ranker)
         topics = tuple((self._name(topic.name), topic.share) for topic in read.micro_topics)
         self.last[user_id] = LastList(
-            read.version, read.event_time, read.position, cross_sell, up_sell, scores, place, ranker, topics
+            read.version,
+            read.event_time,
+            read.position,
+            *self._lists(read),
+            place,
+            ranker,
+            topics,
+            None if visit is None else NextVisitLists(*self._lists(visit), self._name(visit.ranker)),
         )
+
+    def _lists(self, read: Recommendation | NextVisit) -> tuple[tuple[str, ...], tuple[str, ...], tuple[float, ...]]:
+        cross_sell = tuple(self._name(item.item_id) for item in read.cross_sell)
+        up_sell = tuple(self._name(item.item_id) for item in read.up_sell)
+        scores = (*(item.score for item in read.cross_sell), *(item.score for item in read.up_sell))
+        return cross_sell, up_sell, scores
 
     def _name(self, item_id: str) -> str:
         return self._names.setdefault(item_id, item_id)  # a million lists name the same items
@@ -131,11 +160,13 @@ def prefix_differences(
         yield "event_time", event_time, read.event_time
     since = state.last_event_at - int(settings.owned_seconds * 1000)
     owned = {item_id for item_id, at in owned_items(state).items() if at >= since}
-    listed = {item.item_id for item in read.cross_sell} | {item.item_id for item in read.up_sell}
+    every = [item for items in read.lists().values() for item in items]
+    listed = {item.item_id for item in every}
     if bought := sorted(owned & listed):
         yield "lists items that were bought by then", "", ", ".join(bought)
     history = {entry.item_id for entry in state.history if entry.active}
-    starts = {item.anchor_item_id for item in read.up_sell}
-    starts |= {r.path[1] for item in read.cross_sell for r in item.because if r.feature in _ITEM_STEPS}
+    starts = {item.anchor_item_id for item in every if isinstance(item, UpSellItem)}
+    crossing = [item for item in every if isinstance(item, CrossSellItem)]
+    starts |= {r.path[1] for item in crossing for r in item.because if r.feature in _ITEM_STEPS}
     if unknown := sorted(starts - history):
         yield "starts from items that were not in the history", "", ", ".join(unknown)

@@ -7,12 +7,13 @@ from pathlib import Path
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # it has no stubs
 
 from stream.evaluation.contest import Contest
-from stream.evaluation.nightly import TRAINED_WORKER, WORKER
+from stream.evaluation.nightly import FOR_NEXT_VISIT, TRAINED_WORKER, WORKER
 from stream.evaluation.plan import NEW_ITEMS, CannotTest, PlannedTest, Protocol, Shop, plan
 from stream.evaluation.prequential_run import run_prequential
 from stream.evaluation.ranker.model import Ranker
 from stream.evaluation.relation_tests import Relations, read_relations, run_relations
 from stream.evaluation.report import Report
+from stream.evaluation.worker_lists import without_summary
 from stream.evaluation.workers import NOTHING_TO_LIST, Workers, ask_worker, run_workers
 from stream.settings import Settings
 
@@ -76,6 +77,8 @@ def _evaluate(shop: Shop, options: Options, contest: Contest, settings: Settings
         relations=shares,
         worker=workers.figures.get(WORKER, {}),
         trained_worker=workers.figures.get(TRAINED_WORKER, {}),
+        next_visit_worker=without_summary(workers.figures.get(FOR_NEXT_VISIT[WORKER], {})),
+        next_visit_trained_worker=without_summary(workers.figures.get(FOR_NEXT_VISIT[TRAINED_WORKER], {})),
         training=workers.training,
         nightly=workers.nightly,
         published=workers.published,

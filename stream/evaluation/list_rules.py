@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 
 from graph.settings import ListSettings
-from stream.recommendations import Recommendation
+from stream.recommendations import CrossSellItem, Recommendation, UpSellItem
 
 MOST_ITEMS = 10
 
@@ -22,8 +22,9 @@ def broken_rules(
     """
     owned_ms = int(settings.owned_seconds * 1000)
     band = settings.up_sell_min_ratio, settings.up_sell_max_ratio
-    cross_sell, up_sell = published.cross_sell, published.up_sell
-    for name, ids in (("cross-sell", [i.item_id for i in cross_sell]), ("up-sell", [i.item_id for i in up_sell])):
+    lists = published.lists()
+    for name, items in lists.items():
+        ids = [item.item_id for item in items]
         if len(ids) > MOST_ITEMS:
             yield f"{name}: {len(ids)} items"
         if len(set(ids)) < len(ids):
@@ -31,7 +32,10 @@ def broken_rules(
         for item_id in ids:
             if bought.get(item_id, at - owned_ms - 1) >= at - owned_ms:
                 yield f"{name}: {item_id} was bought not long ago"
-    for item in cross_sell:
+    every = [item for items in lists.values() for item in items]
+    for item in every:
+        if not isinstance(item, CrossSellItem):
+            continue
         for reason in item.because:
             # A path ends with the item; where an association led there, with its category before it.
             steps = reason.path[1:-1]
@@ -39,7 +43,9 @@ def broken_rules(
             held = {category_of(step) or step for step in earlier}
             if item.category is not None and item.category in held:
                 yield f"cross-sell: {item.item_id} is of a category of its own path"
-    for dearer in up_sell:
+    for dearer in every:
+        if not isinstance(dearer, UpSellItem):
+            continue
         if dearer.price <= dearer.anchor_price:
             yield f"up-sell: {dearer.item_id} is not dearer than its anchor"
         elif not dearer.anchor_price * band[0] <= dearer.price <= dearer.anchor_price * band[1]:

@@ -27,6 +27,8 @@ from stream.evaluation.scoring import Scorer, top_items
 from stream.evaluation.worker_lists import LENGTH, WorkerLists
 
 WORKER, TRAINED_WORKER = "worker", "trained worker"
+FOR_NEXT_VISIT = {WORKER: "next-visit worker", TRAINED_WORKER: "next-visit trained worker"}
+"""The same worker's lists for the next visit."""
 LEAD_METRIC = "NDCG@10"
 SHOWN = ("HR@5", "NDCG@5", "HR@10", "NDCG@10", "MRR@10")
 

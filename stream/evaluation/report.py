@@ -10,7 +10,7 @@ import numpy as np
 from stream.evaluation.baselines.table import BASELINES
 from stream.evaluation.bootstrap import CONFIDENCE
 from stream.evaluation.contest import RANKER, Section
-from stream.evaluation.nightly import TRAINED_WORKER, WORKER, Comparison
+from stream.evaluation.nightly import FOR_NEXT_VISIT, TRAINED_WORKER, WORKER, Comparison
 from stream.evaluation.plan import Shop
 from stream.evaluation.worker_lists import WorkerLists
 from stream.evaluation.worker_relations import RelationFigures
@@ -25,9 +25,10 @@ class Report:
 
     relations: of each cross-sell section, the shares of the lists that relations hold. worker: what the worker's own
     code published or answered, by list; trained_worker: the same with a user model trained before the tests, training:
-    its metrics; nightly: their lists against those of nightly batches; published: the lists themselves, by worker, and
-    worker_tests what they were asked; worker_relations: their cross-sell by relation; unknown_kinds: how many events
-    the worker does not know, by kind; no_worker: why there is none, where nobody asked for one.
+    its metrics; next_visit_worker, next_visit_trained_worker: their lists for the next visit; nightly: all these lists
+    against those of nightly batches; published: the lists themselves, by worker, and worker_tests what they were asked;
+    worker_relations: their cross-sell by relation; unknown_kinds: how many events the worker does not know, by kind;
+    no_worker: why there is none, where nobody asked for one.
     left_out: what was asked for and could not be made, by name, and why.
     """
 
@@ -41,6 +42,8 @@ class Report:
     relations: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     worker: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     trained_worker: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    next_visit_worker: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    next_visit_trained_worker: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     training: Mapping[str, float] = field(default_factory=dict)
     nightly: Mapping[str, Comparison] = field(default_factory=dict)
     published: Mapping[str, WorkerLists] = field(default_factory=dict)
@@ -69,7 +72,11 @@ class Report:
             "freshness": {delay: dict(figures) for delay, figures in self.freshness.items()},
             "relations": {name: dict(shares) for name, shares in self.relations.items()},
             "worker": self._of_worker(WORKER, self.worker),
+            "next_visit_worker": self._of_worker(FOR_NEXT_VISIT[WORKER], self.next_visit_worker),
             "trained_worker": self._of_worker(TRAINED_WORKER, self.trained_worker),
+            "next_visit_trained_worker": self._of_worker(
+                FOR_NEXT_VISIT[TRAINED_WORKER], self.next_visit_trained_worker
+            ),
             "training": dict(self.training),
             "nightly": {name: comparison.as_json() for name, comparison in self.nightly.items()},
             "worker_unknown_kinds": dict(self.unknown_kinds),

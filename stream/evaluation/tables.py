@@ -35,7 +35,9 @@ def tables(report: Report) -> Iterator[Table]:
         yield _plain("cross-sell lists of 10: share of the listed items that a relation holds", report.relations)
     if report.worker:
         runs = {"": report.worker} | ({"trained, ": report.trained_worker} if report.trained_worker else {})
-        lists = {run + name: of for run, found in runs.items() for name, of in without_summary(found).items()}
+        later = {"next visit, ": report.next_visit_worker, "trained, next visit, ": report.next_visit_trained_worker}
+        listed = (runs | later).items()
+        lists = {run + name: of for run, found in listed for name, of in without_summary(found).items()}
         summary, made, how = next(words for words in _WORKER if words[0] in report.worker)
         yield _plain(f"the worker's own lists, {made}", lists)
         yield from (_comparison(name, found) for name, found in report.nightly.items())

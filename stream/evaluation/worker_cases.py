@@ -16,7 +16,7 @@ from stream.evaluation.interactions import BoolArray, Catalogue, IntArray, Log
 from stream.evaluation.list_rules import broken_rules
 from stream.evaluation.reading import RawEvents
 from stream.evaluation.worker_asked import AskedUser, ask, ask_after_one_purchase
-from stream.evaluation.worker_lists import LENGTH, LISTS, WorkerLists, heard_of, places_of
+from stream.evaluation.worker_lists import LENGTH, LISTS, WorkerLists, heard_of, listed_of, split_by_occasion
 from stream.evaluation.worker_told import (
     event_message,
     opened_worker,
@@ -26,6 +26,7 @@ from stream.evaluation.worker_told import (
     worker_categories,
 )
 from stream.pipeline import Pipeline
+from stream.recommendations import LIST_IDS
 from stream.recommendations import decode as decode_lists
 from stream.refresher import RefreshedUser
 from stream.settings import Settings
@@ -65,8 +66,10 @@ async def run_worker_on_cases(
             for _ in part:
                 step()
         lists, broken = await ask_for_cases(pipeline, raw, catalogue, cases, step)
+        of_step, of_visit = split_by_occasion(lists)
         return WorkerLists(
-            lists=lists,
+            lists=of_step,
+            next_visit=of_visit,
             categories=worker_categories(pipeline, catalogue),
             heard=heard_of((raw.items[place] for place in places.tolist()), catalogue),
             asked=await ask_after_one_purchase(pipeline, catalogue, asked, clock.now, step),
@@ -77,16 +80,16 @@ async def run_worker_on_cases(
 async def ask_for_cases(
     pipeline: Pipeline, raw: RawEvents, catalogue: Catalogue, cases: Cases, step: Callable[[], None]
 ) -> tuple[dict[str, IntArray], Counter[str]]:
-    """Return (B, 10) codes by list, -1 pads, and how often which rule of a published list was broken."""
-    lists = {name: np.full((len(cases), LENGTH), -1, np.int64) for name in LISTS}
+    """Return (B, 10) codes by ``list_id``, -1 pads, and how often which rule of a published list was broken."""
+    names = LIST_IDS if pipeline.settings.graph.next_visit.enabled else LISTS
+    lists = {name: np.full((len(cases), LENGTH), -1, np.int64) for name in names}
     broken: Counter[str] = Counter()
     users = [(case, user) for case, user in _users(pipeline, raw, cases) if user.interactions]
     asked = iter(users)
     async for refreshed in ask(pipeline, [user for _, user in users]):
         case, user = next(asked)
-        for name in LISTS:
-            listed = getattr(refreshed.lists, name)
-            lists[name][case] = places_of((item.item_id for item in listed), catalogue)
+        for name, codes in listed_of(refreshed.lists, catalogue).items():
+            lists[name][case] = codes
         broken.update(_broken(pipeline, user, refreshed))
         step()
     for _ in range(len(cases) - len(users)):

@@ -2,15 +2,19 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 import numpy as np
 
+from graph.ranking.lists import UserLists
 from stream.evaluation.cases import Cases
 from stream.evaluation.interactions import BoolArray, Catalogue, IntArray
 from stream.evaluation.metrics import Outcome
+from stream.recommendations import CROSS_SELL, NEXT_CROSS_SELL, NEXT_UP_SELL, UP_SELL, Recommendation
 
-LISTS = ("cross_sell", "up_sell")
+LISTS = (CROSS_SELL, UP_SELL)
+OF_NEXT_VISIT = {CROSS_SELL: NEXT_CROSS_SELL, UP_SELL: NEXT_UP_SELL}
 LENGTH = 10
 CUTOFFS = (5, 10)
 SHOWN_METRICS = ("HR", "NDCG", "MRR")
@@ -20,18 +24,22 @@ STREAM, ASKED = "stream", "asked"
 
 @dataclass(kw_only=True)
 class WorkerLists:
-    """lists: (B, 10) codes by list, -1 pads, one row per test. broken: rules, counted.
+    """lists: (B, 10) codes by list, -1 pads, one row per test; next_visit: those for the next visit, if any are made.
 
     categories: (n,) a code for each item's category in the worker, -1 for none. heard: (n,) whether any interaction
     that the worker processed was with that item. asked: (Q, 10) codes of the cross-sell lists for users of one item
-    each, in the order in which they were asked for.
+    each, in the order in which they were asked for. broken: rules, counted.
     """
 
     lists: dict[str, IntArray]
     categories: IntArray
     heard: BoolArray
+    next_visit: dict[str, IntArray] = field(default_factory=dict)
     asked: IntArray = field(default_factory=lambda: np.empty((0, LENGTH), np.int64))
     broken: Counter[str] = field(default_factory=Counter)
+
+
+Lists = TypeVar("Lists", bound=WorkerLists)
 
 
 @dataclass(kw_only=True)
@@ -49,7 +57,32 @@ class PublishedLists(WorkerLists):
     processed_from: int
     tested_from: int
     late: dict[str, dict[str, IntArray]] = field(default_factory=dict)
+    next_visit_late: dict[str, dict[str, IntArray]] = field(default_factory=dict)
     milliseconds: list[float] = field(default_factory=list)
+
+
+def listed_of(record: Recommendation | UserLists, catalogue: Catalogue) -> dict[str, list[int]]:
+    """Return the codes of each list for the next step, and of each for the next visit under :data:`OF_NEXT_VISIT`."""
+    found = {name: places_of((item.item_id for item in getattr(record, name)), catalogue) for name in LISTS}
+    if (visit := record.next_visit) is not None:
+        for name in LISTS:
+            found[OF_NEXT_VISIT[name]] = places_of((item.item_id for item in getattr(visit, name)), catalogue)
+    return found
+
+
+def split_by_occasion(lists: Mapping[str, IntArray]) -> tuple[dict[str, IntArray], dict[str, IntArray]]:
+    """Return those for the next step and those for the next visit, both by list; the latter may be none."""
+    of_visit = {name: lists[of] for name, of in OF_NEXT_VISIT.items() if of in lists}
+    return {name: lists[name] for name in LISTS}, of_visit
+
+
+def for_next_visit(found: Lists) -> Lists | None:
+    """Return the same with the lists for the next visit in place of those for the next step; None without any."""
+    if not found.next_visit:
+        return None
+    if isinstance(found, PublishedLists):
+        return replace(found, lists=found.next_visit, late=found.next_visit_late)
+    return replace(found, lists=found.next_visit)
 
 
 def published_figures(found: PublishedLists) -> dict[str, dict[str, float]]:

@@ -16,7 +16,7 @@ from stream.evaluation.list_rules import broken_rules
 from stream.evaluation.protocols.prequential import AT_ONCE, DELAYS_MS
 from stream.evaluation.reading import RawEvents
 from stream.evaluation.worker_asked import ask_after_one_purchase
-from stream.evaluation.worker_lists import LENGTH, LISTS, PublishedLists, heard_of, places_of
+from stream.evaluation.worker_lists import LENGTH, LISTS, PublishedLists, heard_of, listed_of, split_by_occasion
 from stream.evaluation.worker_told import (
     Clock,
     event_message,
@@ -27,7 +27,7 @@ from stream.evaluation.worker_told import (
     worker_categories,
 )
 from stream.pipeline import Pipeline
-from stream.recommendations import Recommendation, decode
+from stream.recommendations import LIST_IDS, Recommendation, decode
 from stream.settings import Settings
 
 TEST_SHARE = 0.2
@@ -77,7 +77,8 @@ async def _run(
     for place in places[: tested_from - places.start]:
         if raw.kinds[place] == "purchase":
             bought[raw.users[place]][raw.items[place]] = int(raw.times[place]) + shift
-    rows: dict[str, dict[str, list[list[int]]]] = {delay: {name: [] for name in LISTS} for delay in DELAYS_MS}
+    names = LIST_IDS if pipeline.settings.graph.next_visit.enabled else LISTS
+    rows: dict[str, dict[str, list[list[int]]]] = {delay: {name: [] for name in names} for delay in DELAYS_MS}
     targets: list[int] = []
     tested: list[int] = []
     milliseconds: list[float] = []
@@ -91,9 +92,9 @@ async def _run(
             targets.append(catalogue.codes[item])
             for delay, late in DELAYS_MS.items():
                 published = reader.in_force(user, at - late)
-                for name in LISTS:
-                    listed = getattr(published, name) if published else ()
-                    rows[delay][name].append(places_of((entry.item_id for entry in listed), catalogue))
+                listed = listed_of(published, catalogue) if published else {}
+                for name in names:
+                    rows[delay][name].append(listed.get(name, [-1] * LENGTH))
         clock.now = at
         pipeline.log.append(topics.interactions, None, event_message(raw, place, shift))
         begun = time.perf_counter()
@@ -105,18 +106,21 @@ async def _run(
             of = pipeline.knowledge.items.category_of
             broken.update(broken_rules(fresh, of, bought[fresh.user_id], rules, at))
     lists = {
-        delay: {name: np.array(part, np.int64).reshape(-1, LENGTH) for name, part in parts.items()}
+        delay: split_by_occasion({name: np.array(part, np.int64).reshape(-1, LENGTH) for name, part in parts.items()})
         for delay, parts in rows.items()
     }
+    of_step, of_visit = lists.pop(AT_ONCE)
     return PublishedLists(
-        lists=lists.pop(AT_ONCE),
+        lists=of_step,
+        next_visit=of_visit,
         targets=np.array(targets, np.int64),
         places=np.array(tested, np.int64),
         processed_from=places.start,
         tested_from=tested_from,
         categories=worker_categories(pipeline, catalogue),
         heard=heard_of(raw.items[places.start :], catalogue),
-        late=lists,
+        late={delay: parts[0] for delay, parts in lists.items()},
+        next_visit_late={delay: parts[1] for delay, parts in lists.items()},
         milliseconds=milliseconds,
         broken=broken,
     )

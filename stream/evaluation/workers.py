@@ -12,7 +12,14 @@ from encoders.base import EncoderError
 from stream.evaluation.cases import Cases
 from stream.evaluation.contest import Contest
 from stream.evaluation.interactions import Knowledge
-from stream.evaluation.nightly import TRAINED_WORKER, WORKER, Comparison, FittedRanker, compare_with_nightly
+from stream.evaluation.nightly import (
+    FOR_NEXT_VISIT,
+    TRAINED_WORKER,
+    WORKER,
+    Comparison,
+    FittedRanker,
+    compare_with_nightly,
+)
 from stream.evaluation.nightly_rules import RuledTests
 from stream.evaluation.plan import SEQUENCES, PlannedTest, Protocol, Shop
 from stream.evaluation.ranker.model import Ranker
@@ -20,7 +27,15 @@ from stream.evaluation.relation_tests import Relations
 from stream.evaluation.shop import build_log
 from stream.evaluation.worker_cases import latest_known, run_worker_on_cases
 from stream.evaluation.worker_kinds import are_known, are_purchases, known_to_worker, say_unknown
-from stream.evaluation.worker_lists import LISTS, PublishedLists, WorkerLists, asked_figures, published_figures
+from stream.evaluation.worker_lists import (
+    LISTS,
+    Lists,
+    PublishedLists,
+    WorkerLists,
+    asked_figures,
+    for_next_visit,
+    published_figures,
+)
 from stream.evaluation.worker_model import train_worker_model
 from stream.evaluation.worker_relations import RelationFigures, WorkerQuestions
 from stream.evaluation.worker_run import TEST_SHARE, run_worker
@@ -94,14 +109,15 @@ def run_workers(
                 training, found[TRAINED_WORKER] = model.metrics, run(TRAINED_WORKER, model.settings)
             except EncoderError as error:
                 left_out[TRAINED_WORKER] = f"--train: {error}"
+    every = _with_next_visit(found)
     nightly: Mapping[str, Comparison] | None = None
     if contest.baselines:
-        nightly = compare_with_nightly(ruled_tests(shop, found[WORKER], settings.graph.lists), found, contest)
+        nightly = compare_with_nightly(ruled_tests(shop, found[WORKER], settings.graph.lists), every, contest)
     return Workers(
-        figures={name: published_figures(lists) for name, lists in found.items()},
+        figures={name: published_figures(lists) for name, lists in every.items()},
         training=training,
         nightly=nightly or {},
-        published=found,
+        published=every,
         tests=_tests(Processed.of(shop, found[WORKER]).cases(), shop.users, nightly),
         relations={name: questions.judge(lists, shop, contest.seed) for name, lists in found.items()},
         unknown_kinds=unknown,
@@ -142,21 +158,28 @@ def ask_worker(
         return Workers(unknown_kinds=unknown, left_out={WORKER: str(error)}, no_text_model=str(error))
     except RankerFileError as error:
         return Workers(unknown_kinds=unknown, left_out={WORKER: str(error)})
+    every = _with_next_visit({WORKER: found})
     nightly: Mapping[str, Comparison] | None = None
     if contest.baselines:
         told = split.knowledge.log.select(np.isin(split.knowledge.log.places, places))
         knowledge = Knowledge(told, shop.catalogue, split.knowledge.now)
         tests = RuledTests(knowledge, cases, are_purchases(shop.raw), found.categories, settings.graph.lists)
         fitted = None if ranker is None else FittedRanker(ranker, split.knowledge)
-        nightly = compare_with_nightly(tests, {WORKER: found}, contest, fitted)
+        nightly = compare_with_nightly(tests, every, contest, fitted)
     return Workers(
-        figures={WORKER: asked_figures(found, cases, len(places))},
+        figures={name: asked_figures(lists, cases, len(places)) for name, lists in every.items()},
         nightly=nightly or {},
-        published={WORKER: found},
+        published=every,
         tests=_tests(cases, shop.users, nightly),
         relations={WORKER: questions.judge(found, shop, contest.seed)},
         unknown_kinds=unknown,
     )
+
+
+def _with_next_visit(found: Mapping[str, Lists]) -> dict[str, Lists]:
+    """Return the workers' lists for the next step, and beside them those for the next visit, under their own names."""
+    visits = {FOR_NEXT_VISIT[name]: for_next_visit(lists) for name, lists in found.items()}
+    return {**found, **{name: lists for name, lists in visits.items() if lists is not None}}
 
 
 def _tests(cases: Cases, users: tuple[str, ...], nightly: Mapping[str, Comparison] | None) -> WorkerTests:

@@ -19,9 +19,10 @@ ROWS_TOGETHER = 500
 
 
 def training_settings(base: Settings) -> Settings:
-    """Return settings under which lists follow from the events alone, by the fixed weights."""
+    """Return settings under which lists follow from the events alone, by the fixed weights; none for the next visit."""
     ranking = base.graph.ranking.model_copy(update={"learned_file": None})
-    graph = base.graph.model_copy(update={"ranking": ranking})
+    next_visit = base.graph.next_visit.model_copy(update={"enabled": False})  # nothing is learned from them
+    graph = base.graph.model_copy(update={"ranking": ranking, "next_visit": next_visit})
     return worker_settings(base.model_copy(update={"graph": graph}))
 
 

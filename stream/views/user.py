@@ -75,7 +75,7 @@ class UserPage(msgspec.Struct, frozen=True):
 def named_items(view: UserView, state: UserState, published: Recommendation | None) -> list[str]:
     """Return the ids of all items that the user's page names, in order."""
     named = {entry.item_id for entry in state.history} | {*view.cross_sell, *view.up_sell}
-    listed: list[CrossSellItem | UpSellItem] = [*published.cross_sell, *published.up_sell] if published else []
+    listed = [item for items in published.lists().values() for item in items] if published else []
     named.update(item.item_id for item in listed)
     named.update(item.anchor_item_id for item in listed if isinstance(item, UpSellItem))
     # A path of three names an item; a longer one leads through categories.
@@ -155,6 +155,10 @@ def render_user(page: UserPage, history_rows: int) -> Group:
             parts.append(_micro_topics_table(lists.micro_topics))
         parts.append(_list_table(f"Cross-sell ({title})", lists.cross_sell, page.titles))
         parts.append(_list_table("Up-sell", lists.up_sell, page.titles))
+        if (visit := lists.next_visit) is not None:
+            title = f"Cross-sell, next visit (ranker {visit.ranker})"
+            parts.append(_list_table(title, visit.cross_sell, page.titles))
+            parts.append(_list_table("Up-sell, next visit", visit.up_sell, page.titles))
         if lists.cross_sell or lists.up_sell:
             parts.append(Text(_HOW_TO_READ, style="dim"))
     if not page.titles and all(row.category is None for row in page.history):

@@ -23,7 +23,7 @@ from graph.ranking.features import Vectors
 from graph.ranking.items import ItemIndex
 from graph.ranking.profile import HistoryItem, UserProfile
 from graph.ranking.ranker import Ranker
-from graph.settings import AssociationSettings, ListSettings
+from graph.settings import AssociationSettings, ListSettings, NextVisitSettings
 
 NOW = 1_700_000_000_000
 DAY = 86_400_000
@@ -162,7 +162,8 @@ def measure(size: int, users: int, repeats: int) -> dict[str, float]:
     profiles = [shop.profile(number) for number in range(users)]
     embeddings = shop.embeddings(profiles)
     nearest = shop.nearest(embeddings)
-    ranker = Ranker(items, associations, ListSettings())
+    ranker = Ranker(items, associations, ListSettings(), visit=NextVisitSettings())
+    without_visits = Ranker(items, associations, ListSettings())
 
     def rank(most: int = users) -> None:
         ranker.rank(profiles[:most], embeddings[:most], shop.vectors, nearest[:most])
@@ -190,6 +191,10 @@ def measure(size: int, users: int, repeats: int) -> dict[str, float]:
         "item_records_per_second": size / spent,
         "first_call_ms": first,
         "ms_per_user": whole / users,
+        "ms_per_user_without_next_visit": timed(
+            lambda: without_visits.rank(profiles, embeddings, shop.vectors, nearest), repeats
+        )
+        / users,
         "ms_for_one_user_alone": single,
         "ms_more_after_a_category_record": after(lambda: associations.upsert(changed_category)),
         "ms_more_after_an_item_record": after(lambda: associations.upsert(changed_item)),

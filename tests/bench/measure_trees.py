@@ -102,7 +102,7 @@ def compared(train: Cases, test: Cases, fixed: tuple[float, ...], seed: int) -> 
 
     def linear(weights: tuple[float, ...]) -> Scorer:
         return lambda values: contributions(
-            list(zip(weights, values.T.astype(np.float64), strict=True)), np.ones(len(values))
+            list(zip(weights, values.T.astype(np.float64), strict=True))
         ).sum(axis=0) / MILLIONTHS  # fmt: skip
 
     scorers: dict[str, Scorer] = {"fixed": linear(fixed), "linear": linear(learned), "trees": model.decision_function}

@@ -17,7 +17,7 @@ from graph.ranking.lists import UserLists
 from graph.ranking.profile import HistoryItem, UserProfile
 from graph.ranking.ranker import Ranker
 from graph.ranking.settings import RankingSettings
-from graph.settings import AssociationSettings, ListSettings
+from graph.settings import AssociationSettings, ListSettings, NextVisitSettings
 
 Value = TypeVar("Value")
 
@@ -41,6 +41,7 @@ class ToyShop:
     embeddings: Mapping[str, Vectors]
     settings: ListSettings = field(default_factory=ListSettings)
     ranking: RankingSettings = field(default_factory=RankingSettings)
+    visit: NextVisitSettings | None = None
 
     @property
     def listed(self) -> dict[str, ItemRow]:
@@ -67,7 +68,7 @@ class ToyShop:
     ) -> list[UserLists]:
         """Rank some or all users, with the catalogue and the records read in some order."""
         items, associations = ItemIndex(), AssociationIndex(ASSOCIATIONS, self.ranking)
-        ranker = Ranker(items, associations, self.settings, self.ranking)
+        ranker = Ranker(items, associations, self.settings, self.ranking, self.visit)
         for row in self.rows if rows is None else rows:
             items.upsert(row)
         for record in self.records if records is None else records:

@@ -56,8 +56,8 @@ def test_without_learned_weights_the_lists_are_those_of_the_settings() -> None:
 
 
 def test_the_fixed_weights_have_a_version_that_follows_from_them() -> None:
-    assert FIXED.cross_sell == (0.2, 1.0, 0.4, 0.2, 1.0, 2.0, 0.05)
-    assert FIXED.up_sell == (1.0, 0.8, 0.2)
+    assert FIXED.cross_sell == (0.2, 1.0, 0.4, 0.2, 1.0, 1.5, 0.05)
+    assert FIXED.up_sell == (1.0, 0.8, 0.2, 0.5, 0.0)
     assert FIXED.version == f"fixed-{weights_digest(FIXED.cross_sell, FIXED.up_sell)}"
     others = fixed_weights(ListSettings(category_feature=1.5), RankingSettings())
     assert others.version != FIXED.version
@@ -68,7 +68,7 @@ weights = st.floats(0.0, 10.0, allow_nan=False).map(lambda weight: round(weight,
 
 
 @settings(max_examples=50, deadline=None)
-@given(st.tuples(*[weights] * 7), st.tuples(weights, weights, weights))
+@given(st.tuples(*[weights] * 7), st.tuples(*[weights] * 5))
 def test_reasons_add_up_to_the_score_whatever_the_weights(
     cross_sell: tuple[float, ...], up_sell: tuple[float, ...]
 ) -> None:
@@ -99,7 +99,7 @@ def test_a_feature_without_weight_is_no_reason(place: int, gone: set[str]) -> No
 
 
 def test_up_sell_without_transitions_names_none() -> None:
-    lists = ranked(toy_shop(ANN), Weights(FIXED.cross_sell, (0.0, 0.5, 0.2), "v"))
+    lists = ranked(toy_shop(ANN), Weights(FIXED.cross_sell, (0.0, 0.5, 0.2, 0.0, 0.0), "v"))
     assert lists[0].up_sell
     assert {reason.feature for entry in lists[0].up_sell for reason in entry.because} <= {"EMBEDDING", "PRICE"}
 

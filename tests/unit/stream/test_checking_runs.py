@@ -1,7 +1,7 @@
 """The checker finds nothing in what the product makes, whatever the order, the batches, the crashes and the log."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -20,13 +20,16 @@ from stream.microbatch import Advanced, Parts, advance_users
 from stream.pipeline import Log, Pipeline
 from stream.publisher import Outgoing
 from stream.ranker_file import load_weights
+from stream.recommendations import NextVisit
 from stream.recommendations import decode as decode_list
+from stream.recommendations import encode as encode_list
 from tests.integration.shop import make_shop
 from tests.unit.stream.checking_shop import (
     NOW,
     QUICK,
     World,
     change_user,
+    changed,
     make_world,
     make_world_now,
     refresh_all,
@@ -48,6 +51,45 @@ def run() -> World:
 @pytest.fixture
 def world(run: World) -> World:
     return run.copy()
+
+
+def alter_next_visit(world: World, change: Callable[[NextVisit], NextVisit | None]) -> str:
+    """Change the lists for the next visit of some user's last record; return the user."""
+    for records in world.log.topics[world.settings.topics.recommendations]:
+        if not records:
+            continue
+        read = decode_list(records[-1].value)
+        assert read.next_visit is not None
+        if not read.next_visit.up_sell:
+            continue
+        altered = msgspec.structs.replace(read, next_visit=change(read.next_visit))
+        records[-1] = changed(records[-1], value=encode_list(altered))
+        return read.user_id
+    raise AssertionError("no list")
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda _: None, "lists for the next visit"),
+        (lambda visit: msgspec.structs.replace(visit, ranker="fixed-other"), "next_visit: another ranker made it"),
+        (
+            lambda visit: msgspec.structs.replace(visit, cross_sell=visit.cross_sell[:-1]),
+            "next_visit: crossSell is not what ranking gives",
+        ),
+        (
+            lambda visit: msgspec.structs.replace(visit, up_sell=visit.up_sell[:-1]),
+            "next_visit: upSell is not what ranking gives",
+        ),
+    ],
+)
+async def test_other_lists_for_the_next_visit_are_found(
+    world: World, change: Callable[[NextVisit], NextVisit | None], said: str
+) -> None:
+    user_id = alter_next_visit(world, change)
+    found = (await world.check(lists=True)).found
+    assert [difference.what for difference in found] == [said]
+    assert found[0].where.startswith(f"user {user_id}: last list ")
 
 
 async def test_a_run_without_faults_has_no_differences(world: World) -> None:

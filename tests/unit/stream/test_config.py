@@ -75,7 +75,9 @@ def test_every_variable_sets_its_key(monkeypatch: pytest.MonkeyPatch) -> None:
             if isinstance(key.value, bool):
                 expected[key.path] = not key.value
             elif isinstance(key.value, int | float):
-                expected[key.path] = key.value / 2 if 0 < key.value < 1 else key.value + 1
+                expected[key.path] = (
+                    key.value / 2 if isinstance(key.value, float) and 0 < key.value <= 1 else key.value + 1
+                )
             else:
                 continue
             monkeypatch.setenv(key.variable, str(expected[key.path]).lower())

@@ -5,6 +5,7 @@ import pytest
 from graph.ranking.lists import Reason
 from graph.ranking.weights import Weights
 from stream.explanations import Truth, interactions_in, measure_truth, origin_of
+from stream.recommendations import LIST_IDS
 from tests.unit.stream.sample_shop import SampleShop
 
 LEAST_SHARE = 0.95
@@ -20,7 +21,7 @@ def truth(sample_shop: SampleShop) -> Truth:
     )
 
 
-@pytest.mark.parametrize("name", ["cross_sell", "up_sell"])
+@pytest.mark.parametrize("name", LIST_IDS)
 def test_an_item_scores_less_without_what_its_reasons_name(truth: Truth, name: str) -> None:
     tally = truth.removal[name, "item"]
     assert tally.cases > 500
@@ -39,6 +40,11 @@ def test_reasons_are_true_one_by_one(truth: Truth) -> None:
         ("up_sell", "EMBEDDING"),
         ("up_sell", "ITEM_BOUGHT_NEXT"),
         ("up_sell", "PRICE"),
+        ("next_visit_cross_sell", "BOUGHT_BEFORE"),
+        ("next_visit_cross_sell", "ITEM_BOUGHT_NEXT"),
+        ("next_visit_up_sell", "EMBEDDING"),
+        ("next_visit_up_sell", "ITEM_BOUGHT_NEXT"),
+        ("next_visit_up_sell", "PRICE"),
     }
     assert sum(tally.held for tally in each.values()) / sum(tally.cases for tally in each.values()) >= LEAST_SHARE
     assert {claim: tally.share for claim, tally in each.items() if tally.cases > 100 and tally.share < 0.93} == {}
@@ -46,7 +52,7 @@ def test_reasons_are_true_one_by_one(truth: Truth) -> None:
 
 def test_reasons_are_as_true_under_learned_weights(sample_shop: SampleShop, monkeypatch: pytest.MonkeyPatch) -> None:
     """As online shops teach them: what weighs nothing is no reason, and the rest adds up to the score."""
-    learned = Weights((0.0, 1.2, 0.6, 0.4, 0.8, 0.7, 0.1), (0.0, 1.1, 0.3), "linear-test")
+    learned = Weights((0.0, 1.2, 0.6, 0.4, 0.8, 0.7, 0.1), (0.0, 1.1, 0.3, 0.4, 0.1), "linear-test")
     monkeypatch.setattr(sample_shop.pipeline.knowledge, "weights", learned)
     past = interactions_in(sample_shop.values(sample_shop.settings.topics.bundles))
     some = {user_id: past[user_id] for user_id in sorted(past)[::10]}

@@ -16,7 +16,7 @@ from stream.feedback import Feedback
 from stream.list_report import make_report
 from stream.metrics import Metrics
 from stream.ranker_file import load_weights
-from stream.recommendations import CrossSellItem, Position, Recommendation, UpSellItem, rfc3339
+from stream.recommendations import CrossSellItem, NextVisit, Position, Recommendation, UpSellItem, rfc3339
 from tests.unit.stream.sample_shop import AFTER, SampleShop
 
 DAY_MS = 86_400_000
@@ -75,6 +75,18 @@ def test_an_item_on_both_lists_is_on_the_one_that_an_event_names() -> None:
     found.publish(record("r1", ["a"], ["a"]))
     found.take(event(Kind.IMPRESSION, "a", list_id="up_sell"))
     assert found.report().by_list.keys() == {"up_sell"}
+
+
+def test_lists_for_the_next_visit_are_counted_apart_with_a_ranker_of_their_own() -> None:
+    found, lists = Feedback(), record("r1", ["a"], [])
+    visit = NextVisit(tuple(CrossSellItem(item, "A", 1.0, ()) for item in ("a", "b")), (), "fixed-later")
+    found.publish(msgspec.structs.replace(lists, ranker="fixed-now", next_visit=visit))
+    found.take(event(Kind.IMPRESSION, "a", list_id="next_visit_cross_sell"))
+    found.take(event(Kind.CLICK, "b"))  # in no other list, so nobody needs to name this one
+    report = found.report()
+    assert report.by_list.keys() == {"next_visit_cross_sell"}
+    assert {place: out.clicked for place, out in report.by_position["next_visit_cross_sell"].items()} == {1: 0, 2: 1}
+    assert report.by_ranker.keys() == {"fixed-later"}
 
 
 def test_what_the_lot_showed_is_weighed_by_its_propensity() -> None:

@@ -6,7 +6,7 @@ from prometheus_client.exposition import generate_latest
 
 from graph.model import Kind
 from stream.metrics import Metrics
-from stream.recommendations import recommendation_id
+from stream.recommendations import LIST_IDS, recommendation_id
 
 FORBIDDEN_LABELS = {"user", "user_id", "item", "item_id", "category", "event_id"}
 
@@ -119,7 +119,7 @@ def test_a_models_counts_begin_at_zero_so_that_the_first_is_an_increase() -> Non
     metrics = Metrics()
     metrics.tell_model("text", "decay/1", "cpu")
     for kind in Kind:
-        for name in ("cross_sell", "up_sell", "other"):
+        for name in (*LIST_IDS, "other"):
             labels = {"kind": kind.value, "list": name, "model": "decay/1"}
             assert metrics.registry.get_sample_value("interest_model_feedback_total", labels) == 0.0
 

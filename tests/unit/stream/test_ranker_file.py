@@ -32,7 +32,7 @@ CROSS_SELL = {
     "repeat": 0.7,
     "popularity": 0.6,
 }
-UP_SELL = {"transition": 1.0, "embedding": 0.8, "price": 0.2}
+UP_SELL = {"transition": 1.0, "embedding": 0.8, "price": 0.2, "repeat": 0.5, "popularity": 0.0}
 
 
 def file_of(cross_sell: dict[str, float] = CROSS_SELL, chosen: str = LEARNED) -> RankerFile:
@@ -45,7 +45,7 @@ def test_there_and_back(tmp_path: Path) -> None:
     write_ranker(path, file_of())
     assert read_ranker(path) == file_of()
     assert read_ranker(path).weights.cross_sell == (0.2, 1.5, 0.0, 0.3, 0.5, 0.7, 0.6)
-    assert read_ranker(path).weights.up_sell == (1.0, 0.8, 0.2)
+    assert read_ranker(path).weights.up_sell == (1.0, 0.8, 0.2, 0.5, 0.0)
     assert [found.name for found in tmp_path.iterdir()] == ["ranker.json"]
 
 
@@ -70,7 +70,7 @@ def test_without_a_file_the_weights_are_those_of_the_settings(tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"format": 1}, "format 1; this version reads format 4: train again"),
+        ({"format": 1}, "format 1; this version reads format 5: train again"),
         ({"format": "1"}, r"Expected `int`, got `str` - at `\$.format`"),
         ({"version": "linear-00000000"}, "version is 'linear-00000000', its weights' is"),
         ({"cross_sell": None}, r"\$.cross_sell"),

@@ -6,7 +6,9 @@ import msgspec
 import pytest
 
 from stream.recommendations import (
+    LIST_IDS,
     CrossSellItem,
+    NextVisit,
     Position,
     Reason,
     Recommendation,
@@ -129,3 +131,21 @@ def test_a_publication_ends_with_the_mark_of_its_model() -> None:
     assert {mark_of(name) for name in names} == {model_mark("gru/1")}
     assert model_mark("gru/1") != model_mark("gru/2")
     assert len(model_mark("gru/1")) == 8
+
+
+def test_lists_for_the_next_visit_are_written_where_there_are_any() -> None:
+    assert "next_visit" not in json.loads(encode(RECOMMENDATION))
+    visit = NextVisit(RECOMMENDATION.cross_sell[:0], RECOMMENDATION.up_sell, "fixed-12345678")
+    both = msgspec.structs.replace(RECOMMENDATION, next_visit=visit)
+    written = json.loads(encode(both))
+    assert written["next_visit"] == {"cross_sell": [], "up_sell": written["up_sell"], "ranker": "fixed-12345678"}
+    assert decode(encode(both)) == both
+
+
+def test_every_list_has_a_name_of_its_own() -> None:
+    assert tuple(RECOMMENDATION.lists()) == LIST_IDS[:2]
+    visit = NextVisit(RECOMMENDATION.cross_sell[:0], RECOMMENDATION.up_sell, "r")
+    named = msgspec.structs.replace(RECOMMENDATION, next_visit=visit).lists()
+    assert tuple(named) == LIST_IDS
+    assert named["next_visit_up_sell"] is visit.up_sell
+    assert named["cross_sell"] is RECOMMENDATION.cross_sell

@@ -2,6 +2,7 @@ import asyncio
 import doctest
 from typing import Any
 
+import msgspec
 import pytest
 from confluent_kafka import Producer
 from pydantic import SecretStr
@@ -17,7 +18,16 @@ from stream.commands.show import app
 from stream.embedded import EmbeddedBroker
 from stream.pseudonyms import Pseudonyms
 from stream.published import read_published
-from stream.recommendations import CrossSellItem, MicroTopic, Position, Reason, Recommendation, encode, rfc3339
+from stream.recommendations import (
+    CrossSellItem,
+    MicroTopic,
+    NextVisit,
+    Position,
+    Reason,
+    Recommendation,
+    encode,
+    rfc3339,
+)
 from stream.sender import ServerAway, TopicMissing
 from stream.settings import KafkaSettings, Settings
 from stream.views import category as category_views
@@ -127,6 +137,16 @@ def test_text_says_why_in_words(store: MemoryGraphStore, broker: Settings) -> No
     assert "Up-sell" in result.stdout
     assert "Coffee Mug" in result.stdout
     assert "62.5%" in result.stdout
+
+
+def test_lists_for_the_next_visit_are_shown_where_there_are_any(store: MemoryGraphStore, broker: Settings) -> None:
+    newest = lists(NOW)
+    visit = NextVisit(newest.cross_sell, (), "fixed-later")
+    produce(broker, (USER, encode(msgspec.structs.replace(newest, next_visit=visit))))
+    shown_text = run("user", USER).stdout
+    assert "Cross-sell, next visit (ranker fixed-later)" in shown_text
+    assert "Up-sell, next visit" in shown_text
+    assert shown("user", USER)["published"]["next_visit"]["cross_sell"][0]["item_id"] == "candle"
 
 
 def test_the_graph_alone_needs_no_broker(store: MemoryGraphStore) -> None:

@@ -14,7 +14,7 @@ import pytest
 import typer
 from typer.testing import CliRunner, Result
 
-from graph.ranking.weights import CROSS_SELL_FEATURES
+from graph.ranking.weights import CROSS_SELL_FEATURES, UP_SELL_FEATURES
 from stream.commands.evaluate import evaluate
 from stream.evaluation.contest import Contest
 from stream.evaluation.ranker import encoder
@@ -176,6 +176,8 @@ def test_the_worker_is_asked_in_every_other_protocol(run_of: Callable[[str], Run
             "items listed",
         }
     assert worker["cross-sell"]["HR@10"] > 0
+    assert found["next_visit_worker"].keys() == {"cross-sell", "up-sell"}
+    assert found["next_visit_worker"]["cross-sell"].keys() == worker["cross-sell"].keys()
     asked = worker["asked"]
     assert asked.keys() == {"cases", "no cross-sell", "no up-sell", "interactions processed", "broken rules"}
     assert asked["cases"] == found["sections"][protocol]["cases"]
@@ -190,9 +192,14 @@ def test_the_worker_asked_is_compared_with_batches_and_with_the_ranker(run_of: C
     found = run_of("leave-one-out").found
     for compared in found["nightly"].values():
         assert 0 < compared["cases"] < found["worker"]["asked"]["cases"]
-        assert {"worker", "ranker", "transitions"} <= compared["models"].keys() == compared["intervals"].keys()
-        assert compared["leads"].keys() == {"worker"}
-        batches = {name: of["NDCG@10"] for name, of in compared["models"].items() if name not in ("worker", "ranker")}
+        assert (
+            {"worker", "next-visit worker", "ranker", "transitions"}
+            <= compared["models"].keys()
+            == compared["intervals"].keys()
+        )
+        assert compared["leads"].keys() == {"worker", "next-visit worker"}
+        ours = ("worker", "next-visit worker", "ranker")
+        batches = {name: of["NDCG@10"] for name, of in compared["models"].items() if name not in ours}
         lead = compared["leads"]["worker"]
         assert batches[lead["over"]] == max(batches.values())
         assert lead["value"] == pytest.approx(compared["models"]["worker"]["NDCG@10"] - max(batches.values()))
@@ -227,7 +234,8 @@ def test_prequential_trains_a_user_model_for_the_worker(shop: tuple[Path, Path])
     assert found["trained_worker"]["stream"]["broken rules"] == 0
     assert found["trained_worker"]["cross-sell"] != found["worker"]["cross-sell"]
     compared = found["nightly"]["cross-sell"]
-    assert compared["leads"].keys() == {"worker", "trained worker"} <= compared["models"].keys()
+    workers = {"worker", "trained worker", "next-visit worker", "next-visit trained worker"}
+    assert compared["leads"].keys() == workers <= compared["models"].keys()
     shown = call(shop, *options, "--train")
     assert "trained, cross-sell" in shown.stdout
     assert re.search(r"trained worker, lead over .+: [+-]0\.\d{4}", shown.stdout)
@@ -306,7 +314,7 @@ def test_cuts_with_and_without_enough_for_an_encoder_rank_by_the_same_features(
 def test_prequential_judges_the_worker_by_learned_weights(shop: tuple[Path, Path], tmp_path: Path) -> None:
     path = tmp_path / "ranker.json"
     popular = dict.fromkeys(CROSS_SELL_FEATURES, 0.0) | {"popularity": 1.0}
-    up_sell = {"transition": 0.0, "embedding": 0.0, "price": 1.0}
+    up_sell = dict.fromkeys(UP_SELL_FEATURES, 0.0) | {"price": 1.0}
     file = RankerFile(FORMAT, "", LearnedList(popular, LEARNED, ""), LearnedList(up_sell, LEARNED, ""))
     file = msgspec.structs.replace(file, version=version_of(file))
     write_ranker(path, file)

@@ -2,11 +2,12 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from graph.settings import ListSettings
 from stream.evaluation.list_rules import broken_rules
-from stream.recommendations import CrossSellItem, Position, Reason, Recommendation, UpSellItem
+from stream.recommendations import CrossSellItem, NextVisit, Position, Reason, Recommendation, UpSellItem
 
 CATEGORIES = {"lantern": "Home > Lanterns", "candle": "Home > Candles", "big candle": "Home > Candles"}
 DAY_MS = 86_400_000
@@ -60,3 +61,5 @@ def test_a_transition_from_an_item_of_another_category_is_good() -> None:
 )
 def test_each_rule_is_noticed(lists: Recommendation, bought: dict[str, int], told: str) -> None:
     assert any(told in sentence for sentence in broken(lists, bought))
+    later = msgspec.structs.replace(published(), next_visit=NextVisit(lists.cross_sell, lists.up_sell, "r"))
+    assert any(told in sentence for sentence in broken(later, bought))

@@ -22,7 +22,7 @@ from stream.evaluation.worker_kinds import are_known
 from stream.evaluation.worker_lists import LISTS
 from stream.evaluation.worker_told import catalogue_messages, event_message, opened_worker, shift_of, worker_settings
 from stream.pipeline import Pipeline
-from stream.recommendations import Recommendation, decode
+from stream.recommendations import LIST_IDS, Recommendation, decode
 from stream.settings import Settings
 from tests.unit.stream.evaluation.small_shops import DAY_MS, with_sessions, write_shop
 
@@ -96,7 +96,7 @@ def published(pipeline: Pipeline) -> list[Recommendation]:
 async def test_the_answer_is_what_a_worker_publishes_of_a_user_who_did_all_that(pipeline: Pipeline, shop: Shop) -> None:
     raw, cases = strangers(shop)
     assert len(cases) == USERS
-    listed = {name: 0 for name in LISTS}
+    listed = dict.fromkeys(LIST_IDS, 0)
     for case in range(len(cases)):
         one = cases.select(np.array([case]))
         assert len(one.items) == 4
@@ -108,9 +108,9 @@ async def test_the_answer_is_what_a_worker_publishes_of_a_user_who_did_all_that(
         await pipeline.drain()
         newest = published(pipeline)[-1]
         assert newest.user_id == raw.users[one.places[0]]
-        for name in LISTS:
+        for name, items in newest.lists().items():
             ids = [shop.catalogue.item_ids[code] for code in found[name][0] if code >= 0]
-            assert ids == [item.item_id for item in getattr(newest, name)]
+            assert ids == [item.item_id for item in items]
             listed[name] += len(ids)
     assert all(count > USERS for count in listed.values())
 

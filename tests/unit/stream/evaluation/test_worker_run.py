@@ -6,11 +6,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from graph.settings import NextVisitSettings
 from stream.bundles import FORMAT, Bundle, DeltaMessage, encode
 from stream.encoding import load_encoders
 from stream.evaluation.plan import Protocol, Shop, read_shop
 from stream.evaluation.protocols.prequential import DELAYS_MS
-from stream.evaluation.worker_lists import LISTS, published_figures
+from stream.evaluation.worker_lists import LISTS, for_next_visit, published_figures
 from stream.evaluation.worker_run import run_worker
 from stream.evaluation.worker_told import catalogue_messages, event_message
 from stream.evaluation.worker_told import worker_settings as settings_of
@@ -83,6 +84,22 @@ async def test_the_same_events_give_the_same_lists_again(shop: Shop, settings: S
         assert np.array_equal(runs[0].lists[name], runs[1].lists[name])
 
 
+async def test_lists_for_the_next_visit_are_tested_too_unless_none_are_made(shop: Shop, settings: Settings) -> None:
+    found = await run_worker(shop.raw, shop.catalogue, settings, 60, lambda: None)
+    later = for_next_visit(found)
+    assert later is not None
+    assert later.lists is found.next_visit
+    assert later.lists.keys() == found.lists.keys()
+    assert later.late.keys() == found.late.keys()
+    assert later.lists["cross_sell"].shape == found.lists["cross_sell"].shape
+    assert not np.array_equal(later.lists["cross_sell"], found.lists["cross_sell"])
+    without = settings.graph.model_copy(update={"next_visit": NextVisitSettings(enabled=False)})
+    off = await run_worker(shop.raw, shop.catalogue, settings.model_copy(update={"graph": without}), 60, lambda: None)
+    assert for_next_visit(off) is None
+    for name in LISTS:
+        assert np.array_equal(off.lists[name], found.lists[name])
+
+
 async def lists_at_rest(shop: Shop, base: Settings, *, one_by_one: bool) -> dict[str, Recommendation]:
     """Return every user's lists once all is processed and all users have been refreshed."""
     settings = settings_of(base)
@@ -115,8 +132,9 @@ async def test_event_by_event_and_all_at_once_give_the_same_lists(shop: Shop, se
     together = await lists_at_rest(shop, settings, one_by_one=False)
     assert alone.keys() == together.keys() == set(shop.raw.users)
     for user, found in alone.items():
-        assert [item.item_id for item in found.cross_sell] == [item.item_id for item in together[user].cross_sell]
-        assert [item.item_id for item in found.up_sell] == [item.item_id for item in together[user].up_sell]
+        others = together[user].lists()
+        for name, items in found.lists().items():
+            assert [item.item_id for item in items] == [item.item_id for item in others[name]]
     assert any(found.up_sell for found in alone.values())
 
 

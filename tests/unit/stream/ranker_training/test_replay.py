@@ -76,7 +76,7 @@ def test_a_user_is_asked_about_with_all_that_came_before() -> None:
 def test_a_trial_gives_the_lists_that_would_be_published(
     sample_shop: SampleShop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    learned = Weights((0.1, 1.2, 0.6, 0.2, 0.5, 0.4, 0.2), (0.2, 0.9, 0.3), "linear-test")
+    learned = Weights((0.1, 1.2, 0.6, 0.2, 0.5, 0.4, 0.2), (0.2, 0.9, 0.3, 0.4, 0.1), "linear-test")
     names = sorted(sample_shop.published())[:5]
     stored = sample_shop.run(sample_shop.pipeline.store.load_users(names))
     users = [CachedUser(name, 0, decode_state(stored[name].state)) for name in names]

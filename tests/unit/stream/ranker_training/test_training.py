@@ -55,7 +55,13 @@ def test_a_list_without_cases_keeps_the_fixed_weights_and_says_so(trained: Ranke
     found = trained.up_sell  # nothing has a price
     assert found.chosen == FIXED
     assert "too few cases: 0 in training" in found.reason
-    assert found.weights == {"transition": 0.05, "embedding": 2.0, "price": 0.2}
+    assert found.weights == {
+        "transition": 0.05,
+        "embedding": 2.0,
+        "price": 0.2,
+        "repeat": 0.5,
+        "popularity": 0.0,
+    }
 
 
 def test_where_too_little_teaches_the_fixed_weights_are_judged_alone() -> None:
@@ -82,7 +88,7 @@ def test_learned_weights_that_are_not_better_are_not_used() -> None:
         "embedding": 0.4,
         "likeness": 0.2,
         "words": 1.0,
-        "repeat": 2.0,
+        "repeat": 1.5,
         "popularity": 0.05,
     }
     assert found.fitted is not None
