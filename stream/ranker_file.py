@@ -55,13 +55,25 @@ class Period(msgspec.Struct, frozen=True):
     messages: int
 
 
+class LearnedVisit(msgspec.Struct, frozen=True):
+    """What was learned of the lists for the next visit. version: see :func:`version_of`."""
+
+    version: str
+    cross_sell: LearnedList
+    up_sell: LearnedList
+
+
 class RankerFile(msgspec.Struct, frozen=True):
-    """The whole file. version: see :func:`version_of`; periods: warm-up, training, validation, test."""
+    """The whole file. version: see :func:`version_of`; periods: warm-up, training, validation, test.
+
+    next_visit: None where nothing was learned of it, because such lists are switched off.
+    """
 
     format: Annotated[int, Meta(ge=1)]
     version: str
     cross_sell: LearnedList
     up_sell: LearnedList
+    next_visit: LearnedVisit | None = None
     command: str = ""
     data: str = ""
     counts: dict[str, int] = {}
@@ -71,14 +83,15 @@ class RankerFile(msgspec.Struct, frozen=True):
     @property
     def weights(self) -> Weights:
         """Return what to rank with."""
-        cross_sell, up_sell = _ordered(self)
-        return Weights(cross_sell, up_sell, self.version)
+        visit = self.next_visit
+        later = None if visit is None else Weights(*_ordered(visit), visit.version)
+        return Weights(*_ordered(self), self.version, later)
 
 
 _DECODER = msgspec.json.Decoder(RankerFile)
 
 
-def version_of(file: RankerFile) -> str:
+def version_of(file: RankerFile | LearnedVisit) -> str:
     """Return ``linear-`` or, where neither list's weights were learned, ``fixed-``, and a digest of the weights."""
     learned = LEARNED in (file.cross_sell.chosen, file.up_sell.chosen)
     return f"{'linear' if learned else 'fixed'}-{weights_digest(*_ordered(file))}"
@@ -111,9 +124,15 @@ def check(file: RankerFile, name: str) -> None:
     """Raise RankerFileError, naming the field, unless the weights can be ranked with and the version is theirs."""
     if file.format != FORMAT:
         raise RankerFileError(f"{name}: format {file.format}; this version reads format {FORMAT}: train again")
+    _check(file, name, "")
+    if file.next_visit is not None:
+        _check(file.next_visit, name, "next_visit.")
+
+
+def _check(file: RankerFile | LearnedVisit, name: str, within: str) -> None:
     for field, learned, features in (
-        ("cross_sell", file.cross_sell, CROSS_SELL_FEATURES),
-        ("up_sell", file.up_sell, UP_SELL_FEATURES),
+        (f"{within}cross_sell", file.cross_sell, CROSS_SELL_FEATURES),
+        (f"{within}up_sell", file.up_sell, UP_SELL_FEATURES),
     ):
         if learned.chosen not in (FIXED, LEARNED):
             raise RankerFileError(f"{name}: {field}.chosen is {learned.chosen!r}; wanted: {FIXED} or {LEARNED}")
@@ -129,7 +148,8 @@ def check(file: RankerFile, name: str) -> None:
             raise RankerFileError(f"{name}: {field}.weights are all 0; one must be larger")
     if file.version != version_of(file):
         raise RankerFileError(
-            f"{name}: version is {file.version!r}, its weights' is {version_of(file)!r}: changed after it was written"
+            f"{name}: {within}version is {file.version!r}, its weights' is {version_of(file)!r}: "
+            "changed after it was written"
         )
 
 
@@ -142,7 +162,7 @@ def load_weights(settings: GraphSettings) -> Weights:
     return fixed_weights(settings.lists, settings.ranking) if path is None else read_ranker(path).weights
 
 
-def _ordered(file: RankerFile) -> tuple[tuple[float, ...], tuple[float, ...]]:
+def _ordered(file: RankerFile | LearnedVisit) -> tuple[tuple[float, ...], tuple[float, ...]]:
     return (
         tuple(float(file.cross_sell.weights[feature]) for feature in CROSS_SELL_FEATURES),
         tuple(float(file.up_sell.weights[feature]) for feature in UP_SELL_FEATURES),

@@ -85,14 +85,16 @@ class UserFeatures:
     """A user's candidates of either list: what the weights are multiplied with.
 
     rows: (m,) of items; in up-sell an item may be there once for each anchor. features: (m, f) in [0, 1], each times
-    the factors that lower it.
+    the factors that lower it; the last two for the next visit, None where no such lists are made.
     """
 
     user_id: str
     cross_sell_rows: IntArray
-    cross_sell: FloatArray
     up_sell_rows: IntArray
+    cross_sell: FloatArray
     up_sell: FloatArray
+    next_visit_cross_sell: FloatArray | None = None
+    next_visit_up_sell: FloatArray | None = None
 
 
 class UserScores(msgspec.Struct, frozen=True, gc=False):

@@ -107,17 +107,18 @@ class Ranker:
     ) -> list[UserScores]:
         """Return what each user's candidates score before rules of diversity choose among them; as :meth:`rank`."""
         shop, found = self._view.current(), []
-        occasions = [next_step(self._settings, weights or self.fixed), *([self.next_visit] if self.next_visit else [])]
+        by = weights or self.fixed
+        occasions = [one for one in (next_step(self._settings, by), self._later(by)) if one is not None]
         for place, profile in enumerate(profiles):
             part = slice(place, place + 1)
             user = self._users(shop, [profile], embeddings[part], vectors, nearest[part])
             cross, up = self._cross_sell_features(user), self._up_sell_features(user)
             scores = [
                 best
-                for by in occasions
+                for one in occasions
                 for best in (
-                    self._best(cross.found.rows, cross.parts(by.weights.cross_sell, by.saturation)),
-                    self._best(up.found.rows, up.parts(by.weights.up_sell, by.saturation)),
+                    self._best(cross.found.rows, cross.parts(one.weights.cross_sell, one.saturation)),
+                    self._best(up.found.rows, up.parts(one.weights.up_sell, one.saturation)),
                 )
             ]
             found.append(UserScores(profile.user_id, *scores))
@@ -128,13 +129,19 @@ class Ranker:
     ) -> list[UserFeatures]:
         """Return what the weights are multiplied with, for each user's candidates of both lists; as :meth:`rank`."""
         shop, found = self._view.current(), []
+        saturations = [self._settings.saturation, *([self.next_visit.saturation] if self.next_visit else [])]
         for place, profile in enumerate(profiles):
             part = slice(place, place + 1)
             user = self._users(shop, [profile], embeddings[part], vectors, nearest[part])
             cross, up = self._cross_sell_features(user), self._up_sell_features(user)
-            scaled = [np.stack(of.scaled(self._settings.saturation), axis=1) for of in (cross, up)]
-            found.append(UserFeatures(profile.user_id, cross.found.rows, scaled[0], up.found.rows, scaled[1]))
+            scaled = [np.stack(of.scaled(saturation), axis=1) for saturation in saturations for of in (cross, up)]
+            found.append(UserFeatures(profile.user_id, cross.found.rows, up.found.rows, *scaled))
         return found
+
+    def _later(self, weights: Weights) -> Occasion | None:
+        if self.next_visit is None or weights.next_visit is None:
+            return self.next_visit
+        return replace(self.next_visit, weights=weights.next_visit)
 
     def newcomers(self) -> list[str]:
         """Return the new items that lists keep places for now, latest first."""
@@ -158,7 +165,7 @@ class Ranker:
         cross, up = self._cross_sell_features(users), self._up_sell_features(users)
         now = next_step(self._settings, weights)
         lists = zip(users.names, self._cross_sell(users, cross, now), self._up_sell(users, up, now), strict=True)
-        if (later := self.next_visit) is None:
+        if (later := self._later(weights)) is None:
             return [UserLists(*of_user) for of_user in lists]
         visits = zip(self._cross_sell(users, cross, later), self._up_sell(users, up, later), strict=True)
         return [

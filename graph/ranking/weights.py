@@ -16,12 +16,13 @@ class Weights:
     """Weights >= 0 of features in [0, 1], so that each contribution is a true share of the score.
 
     cross_sell, up_sell: in the order of :data:`CROSS_SELL_FEATURES` and :data:`UP_SELL_FEATURES`; version: published
-    with every list that they made.
+    with every list that they made; next_visit: those of the lists for the next visit, None: the settings'.
     """
 
     cross_sell: tuple[float, ...]
     up_sell: tuple[float, ...]
     version: str
+    next_visit: "Weights | None" = None
 
 
 def fixed_weights(settings: ListSettings, ranking: RankingSettings) -> Weights:

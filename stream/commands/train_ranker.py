@@ -64,7 +64,11 @@ def ranker(
 
 def _text(output: Path, learned: RankerFile) -> str:
     lines = [f"{output}: ranker {learned.version}"]
-    for name, found in (("cross-sell", learned.cross_sell), ("up-sell", learned.up_sell)):
+    lists = [("cross-sell", learned.cross_sell), ("up-sell", learned.up_sell)]
+    if (visit := learned.next_visit) is not None:
+        lines[0] += f", for the next visit {visit.version}"
+        lists += [("next visit, cross-sell", visit.cross_sell), ("next visit, up-sell", visit.up_sell)]
+    for name, found in lists:
         lines += [f"{name}: {found.chosen} weights; {found.reason}", f"  weights: {_numbers(found.weights)}"]
         lines += _figures("validation", found, found.validation) + _figures("test", found, found.test)
     return "\n".join(lines)

@@ -1,13 +1,16 @@
 """A log through the worker's own agents, and before each later interaction a look at what could be listed."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from graph.ranking.lists import UserLists
+from graph.lapses import DAY_MS
+from graph.ranking.lists import NextVisit, UserLists
 from graph.ranking.weights import Weights
 from stream.evaluation.worker_told import worker_settings
 from stream.pipeline import Pipeline
 from stream.ranker_training.cases import Cases, Ranks
 from stream.ranker_training.log import Message
+from stream.recommendations import CROSS_SELL, LIST_IDS, NEXT_CROSS_SELL, NEXT_UP_SELL, UP_SELL
 from stream.settings import Settings
 from stream.users import CachedUser, loaded_user
 
@@ -19,10 +22,9 @@ ROWS_TOGETHER = 500
 
 
 def training_settings(base: Settings) -> Settings:
-    """Return settings under which lists follow from the events alone, by the fixed weights; none for the next visit."""
+    """Return settings under which lists follow from the events alone, by the fixed weights."""
     ranking = base.graph.ranking.model_copy(update={"learned_file": None})
-    next_visit = base.graph.next_visit.model_copy(update={"enabled": False})  # nothing is learned from them
-    graph = base.graph.model_copy(update={"ranking": ranking, "next_visit": next_visit})
+    graph = base.graph.model_copy(update={"ranking": ranking})
     return worker_settings(base.model_copy(update={"graph": graph}))
 
 
@@ -57,37 +59,49 @@ class Replay:
         for start in range(0, len(messages), 10 * MOST_TOGETHER):
             await self._process(messages[start : start + 10 * MOST_TOGETHER], step)
 
-    async def record(self, messages: Sequence[Message], step: Callable[[], None]) -> tuple[Cases, Cases]:
-        """Return the features of what could be listed before each message: of cross-sell, of up-sell."""
-        cross_sell, up_sell, row = Cases(), Cases(), self._pipeline.knowledge.items.row
+    async def record(self, messages: Sequence[Message], step: Callable[[], None]) -> dict[str, Cases]:
+        """Return, by list, the features of what could be listed: before each message; before each visit."""
+        cases, visits = {name: Cases() for name in LIST_IDS}, Visits(messages)
         for batch in micro_batches(messages):
             known, users = await self._known(batch)
             if known:
-                for message, found in zip(
-                    known, (await self._pipeline.refresher.trial(users, ())).features, strict=True
-                ):
-                    targets = [at for at in map(row, message.items) if at is not None]
-                    cross_sell.add(found.cross_sell_rows, found.cross_sell, targets)
-                    up_sell.add(found.up_sell_rows, found.up_sell, targets)
+                trial = await self._pipeline.refresher.trial(users, ())
+                for message, user, found in zip(known, users, trial.features, strict=True):
+                    taken = self._rows(message.items)
+                    cases[CROSS_SELL].add(found.cross_sell_rows, found.cross_sell, taken)
+                    cases[UP_SELL].add(found.up_sell_rows, found.up_sell, taken)
+                    cross_sell, up_sell = found.next_visit_cross_sell, found.next_visit_up_sell
+                    if cross_sell is not None and up_sell is not None and begins_visit(message, user):
+                        taken = self._rows(visits.taken(message))
+                        cases[NEXT_CROSS_SELL].add(found.cross_sell_rows, cross_sell, taken)
+                        cases[NEXT_UP_SELL].add(found.up_sell_rows, up_sell, taken)
             await self._process(batch, step)
-        return cross_sell, up_sell
+        return cases
+
+    def _rows(self, item_ids: Iterable[str]) -> list[int]:
+        return [at for at in map(self._pipeline.knowledge.items.row, item_ids) if at is not None]
 
     async def judge(
         self, messages: Sequence[Message], contenders: Sequence[Weights], step: Callable[[], None]
-    ) -> tuple[Ranks, Ranks]:
-        """Return where what was taken stood on each contender's lists: of cross-sell, of up-sell.
+    ) -> dict[str, Ranks]:
+        """Return, by list, where what was taken stood on each contender's.
 
-        A case of up-sell is one in which the fixed weights, the first contender's, list anything.
+        A case of up-sell is one in which the fixed weights, the first contender's, list anything. One of the next
+        visit is a visit that begins; what counts is the best place of all that was taken in it.
         """
-        cross_sell, up_sell = Ranks(), Ranks()
+        ranks, visits = {name: Ranks() for name in LIST_IDS}, Visits(messages)
         for batch in micro_batches(messages):
             known, users = await self._known(batch)
             if known:
                 lists = (await self._pipeline.refresher.trial(users, contenders)).lists
-                for message, of_user in zip(known, zip(*lists, strict=True), strict=True):
-                    _judge(message.user_id, of_user, message.items, cross_sell, up_sell)
+                for message, user, of_user in zip(known, users, zip(*lists, strict=True), strict=True):
+                    _judge(message.user_id, of_user, message.items, ranks[CROSS_SELL], ranks[UP_SELL])
+                    later = [of.next_visit for of in of_user if of.next_visit is not None]
+                    if later and begins_visit(message, user):
+                        taken = visits.taken(message)
+                        _judge(message.user_id, later, taken, ranks[NEXT_CROSS_SELL], ranks[NEXT_UP_SELL])
             await self._process(batch, step)
-        return cross_sell, up_sell
+        return ranks
 
     async def _known(self, batch: Sequence[Message]) -> tuple[list[Message], list[CachedUser]]:
         asked = [message for message in batch if message.items]
@@ -118,8 +132,26 @@ def micro_batches(messages: Sequence[Message]) -> Iterator[Sequence[Message]]:
         yield messages[start:]
 
 
+def begins_visit(message: Message, user: CachedUser) -> bool:
+    """Tell whether a known user did nothing on the message's day (UTC) before it."""
+    return message.at // DAY_MS > user.state.last_event_at // DAY_MS
+
+
+class Visits:
+    """What each user took on each day (UTC), of these messages alone."""
+
+    def __init__(self, messages: Iterable[Message]) -> None:
+        self._taken: defaultdict[tuple[str, int], dict[str, None]] = defaultdict(dict)
+        for message in messages:
+            self._taken[message.user_id, message.at // DAY_MS].update(dict.fromkeys(message.items))
+
+    def taken(self, message: Message) -> list[str]:
+        """Return what the message's user took on its day, in that order, each item once."""
+        return list(self._taken[message.user_id, message.at // DAY_MS])
+
+
 def _judge(
-    user_id: str, of_user: tuple[UserLists, ...], targets: Sequence[str], cross_sell: Ranks, up_sell: Ranks
+    user_id: str, of_user: Sequence[UserLists | NextVisit], targets: Sequence[str], cross_sell: Ranks, up_sell: Ranks
 ) -> None:
     cross_sell.add(user_id, [[entry.item_id for entry in lists.cross_sell] for lists in of_user], targets)
     if of_user[0].up_sell:

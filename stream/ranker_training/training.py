@@ -2,27 +2,44 @@
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import msgspec
 
-from graph.ranking.weights import CROSS_SELL_FEATURES, UP_SELL_FEATURES, Weights, fixed_weights
+from graph.ranking.weights import (
+    CROSS_SELL_FEATURES,
+    UP_SELL_FEATURES,
+    Weights,
+    fixed_weights,
+    next_visit_weights,
+)
+from graph.settings import GraphSettings
 from stream.encoding import load_encoders
 from stream.pipeline import Pipeline
 from stream.progress import Progress
-from stream.ranker_file import FIXED, FORMAT, LEARNED, LearnedList, Period, RankerFile, version_of
+from stream.ranker_file import FIXED, FORMAT, LEARNED, LearnedList, LearnedVisit, Period, RankerFile, version_of
 from stream.ranker_training.cases import Cases, Ranks
 from stream.ranker_training.fit import LEAST_CASES, RIDGES, fit_weights
 from stream.ranker_training.log import Message
 from stream.ranker_training.replay import Clock, Replay, training_settings
-from stream.recommendations import rfc3339
+from stream.recommendations import CROSS_SELL, NEXT_CROSS_SELL, NEXT_UP_SELL, UP_SELL, rfc3339
 from stream.settings import Settings
 
 SHARES = {"warm-up": 0.4, "training": 0.3, "validation": 0.15, "test": 0.15}
 """Of the messages, in the order of time. Warm-up fills the graph, and nothing is asked; test is never fitted on."""
 
 LEAST_MESSAGES = 1000
+
+ByList = dict[str, tuple[float, ...]]
+"""Weights of each list, by its ``list_id``."""
+
+FEATURES = {
+    CROSS_SELL: CROSS_SELL_FEATURES,
+    UP_SELL: UP_SELL_FEATURES,
+    NEXT_CROSS_SELL: CROSS_SELL_FEATURES,
+    NEXT_UP_SELL: UP_SELL_FEATURES,
+}
 
 
 class TooLittle(Exception):
@@ -58,35 +75,32 @@ async def train_ranker(shop: Shop, base: Settings, seed: int, progress: Progress
 
 
 async def _train(shop: Shop, replay: Replay, settings: Settings, seed: int, progress: Progress) -> RankerFile:
-    parts = split(shop.messages)
-    fixed = fixed_weights(settings.graph.lists, settings.graph.ranking)
+    parts, fixed = split(shop.messages), _fixed(settings.graph)
     with progress("catalogue", len(shop.catalogue)) as step:
         await replay.catalogue(shop.catalogue, step)
     with progress("warm-up", len(parts["warm-up"])) as step:
         await replay.process(parts["warm-up"], step)
     with progress("training", len(parts["training"])) as step:
         recorded = await replay.record(parts["training"], step)
-    contenders = [fixed, *(_contender(recorded, fixed, ridge, seed) for ridge in RIDGES)]
+    contenders = [fixed]
+    for ridge in RIDGES:
+        contenders.append({name: fit_weights(recorded[name], own, ridge, seed) or own for name, own in fixed.items()})
     with progress("validation", len(parts["validation"])) as step:
-        validated = await replay.judge(parts["validation"], contenders, step)
-    best = tuple(_best(ranks) for ranks in validated)
-    learned = Weights(contenders[best[0]].cross_sell, contenders[best[1]].up_sell, "learned")
+        validated = await replay.judge(parts["validation"], [_weights(contender) for contender in contenders], step)
+    best = {name: _best(validated[name]) for name in fixed}
+    learned = {name: contenders[number][name] for name, number in best.items()}
     with progress("test", len(parts["test"])) as step:
-        tested = await replay.judge(parts["test"], [fixed, learned], step)
-    lists = [
-        _decide(features, weights, recorded[place], validated[place], best[place], tested[place])
-        for place, (features, weights) in enumerate(
-            (
-                (CROSS_SELL_FEATURES, (fixed.cross_sell, learned.cross_sell)),
-                (UP_SELL_FEATURES, (fixed.up_sell, learned.up_sell)),
-            )
-        )
-    ]
+        tested = await replay.judge(parts["test"], [_weights(fixed), _weights(learned)], step)
+    lists = {
+        name: _decide(FEATURES[name], (own, learned[name]), recorded[name], validated[name], best[name], tested[name])
+        for name, own in fixed.items()
+    }
     file = RankerFile(
         format=FORMAT,
         version="",
-        cross_sell=lists[0],
-        up_sell=lists[1],
+        cross_sell=lists[CROSS_SELL],
+        up_sell=lists[UP_SELL],
+        next_visit=_learned_visit(lists),
         command=shop.command,
         data=shop.data,
         counts={"messages": len(shop.messages), **{f"refused: {k}": v for k, v in sorted(shop.refused.items())}},
@@ -98,6 +112,30 @@ async def _train(shop: Shop, replay: Replay, settings: Settings, seed: int, prog
     return msgspec.structs.replace(file, version=version_of(file))
 
 
+def _fixed(settings: GraphSettings) -> ByList:
+    """Return the weights of the settings; none for the next visit where no such lists are made."""
+    step = fixed_weights(settings.lists, settings.ranking)
+    found = {CROSS_SELL: step.cross_sell, UP_SELL: step.up_sell}
+    if settings.next_visit.enabled:
+        visit = next_visit_weights(settings.next_visit)
+        found |= {NEXT_CROSS_SELL: visit.cross_sell, NEXT_UP_SELL: visit.up_sell}
+    return found
+
+
+def _weights(by_list: ByList) -> Weights:
+    later = None
+    if NEXT_CROSS_SELL in by_list:
+        later = Weights(by_list[NEXT_CROSS_SELL], by_list[NEXT_UP_SELL], "contender")
+    return Weights(by_list[CROSS_SELL], by_list[UP_SELL], "contender", later)
+
+
+def _learned_visit(lists: Mapping[str, LearnedList]) -> LearnedVisit | None:
+    if NEXT_CROSS_SELL not in lists:
+        return None
+    visit = LearnedVisit("", lists[NEXT_CROSS_SELL], lists[NEXT_UP_SELL])
+    return msgspec.structs.replace(visit, version=version_of(visit))
+
+
 def split(messages: Sequence[Message]) -> dict[str, Sequence[Message]]:
     """Cut a log in the order of time by :data:`SHARES`."""
     parts, start, share = {}, 0, 0.0
@@ -107,15 +145,6 @@ def split(messages: Sequence[Message]) -> dict[str, Sequence[Message]]:
         parts[name] = messages[start:end]
         start = end
     return parts
-
-
-def _contender(recorded: tuple[Cases, Cases], fixed: Weights, ridge: float, seed: int) -> Weights:
-    cross_sell, up_sell = recorded
-    return Weights(
-        fit_weights(cross_sell, fixed.cross_sell, ridge, seed) or fixed.cross_sell,
-        fit_weights(up_sell, fixed.up_sell, ridge, seed) or fixed.up_sell,
-        f"ridge {ridge:g}",
-    )
 
 
 def _best(ranks: Ranks) -> int:

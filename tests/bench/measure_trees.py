@@ -30,6 +30,7 @@ from stream.ranker_training.cases import Cases
 from stream.ranker_training.fit import MOST_CASES, RIDGES, fit_weights
 from stream.ranker_training.log import read_log
 from stream.ranker_training.replay import Clock, Replay, training_settings
+from stream.recommendations import CROSS_SELL, UP_SELL
 from stream.settings import load_settings
 
 USERS_TIMED = 256
@@ -38,8 +39,8 @@ REPEATS = 5
 Scorer = Callable[[FloatArray], np.ndarray]
 
 
-async def recorded(events: Path, items: Path, last: int) -> tuple[tuple[Cases, Cases], tuple[Cases, Cases]]:
-    """Return the cases of cross-sell and of up-sell, of 30 % of the messages after 40 %, and of the last 30 %."""
+async def recorded(events: Path, items: Path, last: int) -> tuple[dict[str, Cases], dict[str, Cases]]:
+    """Return the cases by list, of 30 % of the messages after 40 %, and of the last 30 %."""
     settings = training_settings(load_settings())
     messages, _ = read_log(events, settings.trackers, 0, last, lambda: None)
     clock = Clock(messages[0].at)
@@ -136,8 +137,8 @@ def main() -> None:
     with threadpool_limits(1):
         train, test = asyncio.run(recorded(options.events, options.items, options.last))
         found = {
-            "cross-sell": compared(train[0], test[0], fixed.cross_sell, options.seed),
-            "up-sell": compared(train[1], test[1], fixed.up_sell, options.seed),
+            "cross-sell": compared(train[CROSS_SELL], test[CROSS_SELL], fixed.cross_sell, options.seed),
+            "up-sell": compared(train[UP_SELL], test[UP_SELL], fixed.up_sell, options.seed),
         }
     sys.stdout.write(msgspec.json.encode(found).decode() + "\n")
 

@@ -15,6 +15,7 @@ from stream.ranker_file import (
     LEARNED,
     MAX_BYTES,
     LearnedList,
+    LearnedVisit,
     RankerFile,
     RankerFileError,
     load_weights,
@@ -47,6 +48,43 @@ def test_there_and_back(tmp_path: Path) -> None:
     assert read_ranker(path).weights.cross_sell == (0.2, 1.5, 0.0, 0.3, 0.5, 0.7, 0.6)
     assert read_ranker(path).weights.up_sell == (1.0, 0.8, 0.2, 0.5, 0.0)
     assert [found.name for found in tmp_path.iterdir()] == ["ranker.json"]
+
+
+def with_visit(file: RankerFile, cross_sell: dict[str, float] = CROSS_SELL) -> RankerFile:
+    visit = LearnedVisit("", LearnedList(cross_sell, LEARNED, "better"), LearnedList(UP_SELL, FIXED, "too few"))
+    return msgspec.structs.replace(file, next_visit=msgspec.structs.replace(visit, version=version_of(visit)))
+
+
+def test_the_weights_for_the_next_visit_go_with_the_others(tmp_path: Path) -> None:
+    path = tmp_path / "ranker.json"
+    assert file_of().weights.next_visit is None
+    file = with_visit(file_of(), CROSS_SELL | {"repeat": 3.0})
+    write_ranker(path, file)
+    found = read_ranker(path).weights
+    assert found.version == file_of().version
+    assert found.next_visit is not None
+    assert found.next_visit.cross_sell == (0.2, 1.5, 0.0, 0.3, 0.5, 3.0, 0.6)
+    assert found.next_visit.version.startswith("linear-")
+    assert found.next_visit.version != found.version
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"version": "linear-00000000"}, r"next_visit\.version is 'linear-00000000', its weights' is"),
+        (
+            {"cross_sell": {"weights": {"category": 1.0}, "chosen": LEARNED, "reason": ""}},
+            r"next_visit\.cross_sell\.weights has category",
+        ),
+        ({"up_sell": None}, r"\$\.next_visit\.up_sell"),
+    ],
+)
+def test_weights_for_the_next_visit_are_looked_at_likewise(change: dict[str, Any], said: str, tmp_path: Path) -> None:
+    path = tmp_path / "ranker.json"
+    plain = msgspec.to_builtins(with_visit(file_of()))
+    path.write_text(json.dumps(plain | {"next_visit": plain["next_visit"] | change}))
+    with pytest.raises(RankerFileError, match=said):
+        read_ranker(path)
 
 
 def test_the_version_follows_from_the_weights() -> None:

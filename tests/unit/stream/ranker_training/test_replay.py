@@ -6,12 +6,13 @@ from itertools import pairwise
 
 import pytest
 
-from graph.ranking.weights import Weights, fixed_weights
+from graph.ranking.weights import Weights, fixed_weights, next_visit_weights
+from graph.settings import NextVisitSettings
 from graph.state import decode_state
 from stream.encoding import load_encoders
 from stream.pipeline import Pipeline
 from stream.ranker_training.log import Message
-from stream.ranker_training.replay import MOST_TOGETHER, Clock, Replay, micro_batches, training_settings
+from stream.ranker_training.replay import MOST_TOGETHER, Clock, Replay, Visits, micro_batches, training_settings
 from stream.users import CachedUser
 from tests.unit.stream.ranker_training import stepping_shop
 from tests.unit.stream.sample_shop import SampleShop
@@ -46,24 +47,53 @@ async def test_no_case_knows_what_is_taken(replay: Replay) -> None:
     ways = [(one.items, two.items) for user in range(20) for one, two in pairwise(steps[user::20])]
     assert len(set(ways)) == len(ways)
     asked: list[None] = []
-    cross_sell, up_sell = await replay.record(steps, lambda: asked.append(None))
+    recorded = await replay.record(steps, lambda: asked.append(None))
+    cross_sell, up_sell = recorded["cross_sell"], recorded["up_sell"]
     assert len(asked) == 60
     assert len(cross_sell) > 10
     assert len(up_sell) == 0
     assert all(values[hits, 1].max() == 0.0 for values, hits in zip(cross_sell.values, cross_sell.hits, strict=True))
     known = [view(20, 0, 9), view(23, 3, 9), view(20, 7, 10), view(23, 10, 10)]  # ways that two have gone
-    again, _ = await replay.record(known, lambda: None)
+    again = (await replay.record(known, lambda: None))["cross_sell"]
     assert [values[hits, 1].max() for values, hits in zip(again.values, again.hits, strict=True)] == [1.0, 1.0]
 
 
 async def test_judging_counts_only_users_with_a_history(replay: Replay) -> None:
     settings = stepping_shop.SETTINGS.graph
     fixed = fixed_weights(settings.lists, settings.ranking)
-    first, _ = await replay.judge([view(user, user, 0) for user in range(5)], [fixed, fixed], lambda: None)
+    first = (await replay.judge([view(user, user, 0) for user in range(5)], [fixed, fixed], lambda: None))["cross_sell"]
     assert len(first) == 0
-    later, _ = await replay.judge([view(user, user + 9, 1) for user in range(5)], [fixed, fixed], lambda: None)
+    again = [view(user, user + 9, 1) for user in range(5)]
+    later = (await replay.judge(again, [fixed, fixed], lambda: None))["cross_sell"]
     assert len(later) == 5
     assert all(one == other for one, other in later.places)
+
+
+async def test_a_visit_is_asked_about_once_with_all_that_is_taken_in_it(replay: Replay) -> None:
+    day = 24 * 60
+    first = [view(user, user, 0) for user in range(20)]
+    await replay.record(first, lambda: None)
+    visit = [view(user, (user + offset) % stepping_shop.ITEMS, day + offset) for offset in (1, 2) for user in range(20)]
+    cases = await replay.record(visit, lambda: None)
+    assert len(cases["next_visit_cross_sell"]) == 20
+    assert len(cases["cross_sell"]) > 20
+    assert len(cases["next_visit_up_sell"]) == 0
+    taken = [int(hits.sum()) for hits in cases["next_visit_cross_sell"].hits]
+    assert max(taken) == 2
+    fixed = fixed_weights(stepping_shop.SETTINGS.graph.lists, stepping_shop.SETTINGS.graph.ranking)
+    judged = await replay.judge([view(user, 40 + user, 2 * day) for user in range(5)], [fixed, fixed], lambda: None)
+    assert len(judged["next_visit_cross_sell"]) == len(judged["cross_sell"]) == 5
+    same_day = await replay.judge(
+        [view(user, 30 + user, 2 * day + 5) for user in range(5)], [fixed, fixed], lambda: None
+    )
+    assert len(same_day["next_visit_cross_sell"]) == 0
+
+
+def test_what_a_user_takes_on_a_day_is_each_item_once() -> None:
+    day = 24 * 60
+    visits = Visits([view(1, 5, 0), view(1, 4, 1), view(1, 5, 2), view(2, 6, 0), view(1, 7, 2 * day)])
+    assert visits.taken(view(1, 5, 0)) == ["i5", "i4"]
+    assert visits.taken(view(1, 7, 2 * day)) == ["i7"]
 
 
 def test_a_user_is_asked_about_with_all_that_came_before() -> None:
@@ -76,7 +106,8 @@ def test_a_user_is_asked_about_with_all_that_came_before() -> None:
 def test_a_trial_gives_the_lists_that_would_be_published(
     sample_shop: SampleShop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    learned = Weights((0.1, 1.2, 0.6, 0.2, 0.5, 0.4, 0.2), (0.2, 0.9, 0.3, 0.4, 0.1), "linear-test")
+    visit = Weights((0.1, 1.2, 1.6, 0.2, 0.5, 0.4, 1.2), (0.2, 0.9, 0.3, 0.4, 0.1), "linear-visit")
+    learned = Weights((0.1, 1.2, 0.6, 0.2, 0.5, 0.4, 0.2), (0.2, 0.9, 0.3, 0.4, 0.1), "linear-test", visit)
     names = sorted(sample_shop.published())[:5]
     stored = sample_shop.run(sample_shop.pipeline.store.load_users(names))
     users = [CachedUser(name, 0, decode_state(stored[name].state)) for name in names]
@@ -88,4 +119,6 @@ def test_a_trial_gives_the_lists_that_would_be_published(
         refreshed = sample_shop.run(sample_shop.refresher.refresh(users, 0))
         assert [result.lists for result in refreshed] == lists
         assert {result.ranker for result in refreshed} == {weights.version}
+        visits = {result.lists.next_visit.ranker for result in refreshed if result.lists.next_visit is not None}
+        assert visits == {"linear-visit" if weights.next_visit else next_visit_weights(NextVisitSettings()).version}
     assert tried.lists[0] != tried.lists[1]

@@ -20,7 +20,7 @@ from stream.ranker_training.replay import training_settings
 from stream.ranker_training.training import Shop, TooLittle, train_ranker
 from stream.recommendations import Recommendation, decode
 from stream.settings import Settings
-from tests.unit.stream.ranker_training import stepping_shop
+from tests.unit.stream.ranker_training import returning_shop, stepping_shop
 
 
 @contextmanager
@@ -62,6 +62,28 @@ def test_a_list_without_cases_keeps_the_fixed_weights_and_says_so(trained: Ranke
         "repeat": 0.5,
         "popularity": 0.0,
     }
+
+
+def test_where_users_come_back_for_the_same_repeats_get_the_weight_of_the_next_visit() -> None:
+    settings = Settings.model_validate(stepping_shop.SETTINGS.model_dump() | {"graph": returning_shop.GRAPH})
+    found = asyncio.run(train_ranker(returning_shop.shop(), settings, 0, no_bar))
+    assert found.next_visit is not None
+    learned = found.next_visit.cross_sell
+    assert learned.chosen == LEARNED, learned.reason
+    assert learned.weights["repeat"] > 1.0
+    assert learned.weights["popularity"] < 3.0
+    assert learned.test[LEARNED]["NDCG@10"] > learned.test[FIXED]["NDCG@10"] + 0.2
+    assert found.next_visit.version.startswith("linear-")
+    assert learned.cases["test"] < found.cross_sell.cases["test"]
+
+
+def test_nothing_is_learned_of_the_next_visit_where_no_such_lists_are_made() -> None:
+    graph = {"lists": stepping_shop.HEARSAY, "next_visit": {"enabled": False}}
+    settings = Settings.model_validate(stepping_shop.SETTINGS.model_dump() | {"graph": graph})
+    shop = stepping_shop.shop()
+    found = asyncio.run(train_ranker(Shop(shop.messages[:1000], shop.catalogue, shop.refused), settings, 0, no_bar))
+    assert found.next_visit is None
+    assert found.weights.next_visit is None
 
 
 def test_where_too_little_teaches_the_fixed_weights_are_judged_alone() -> None:
