@@ -4,7 +4,8 @@
 
 The shop (the shipped sample by default) is run through the whole path up to the cut. A user's next basket is the first
 later invoice; what counts are its items of other categories than the user's last one (cross-sell may list no others).
-Lists are ranked by the product, once per setting. Recall@10 with a 95 % interval over users; divergence: mean
+Lists are ranked by the product, once per setting. Recall@10 with a 95 % interval over users, of the lists for the next
+step and of those for the next visit; all else is of the former. Divergence: mean
 Kullback-Leibler divergence of the wanted mix of categories from the list's. Prints a table, and a JSON object last.
 """
 
@@ -131,13 +132,15 @@ def _measure(shop: SampleShop, changes: dict[str, object], baskets: dict[str, se
         result for i in range(0, len(users), 500) for result in shop.run(refresher.refresh(users[i : i + 500], 0))
     ]
     view = ShopView(items, pipeline.knowledge.associations, graph.lists, graph.ranking).current()
-    recalls, divergences = [], []
+    recalls, visits, divergences = [], [], []
     for result in ranked:
         last = result.user.state.history[-1].item_id
         wanted = {i for i in baskets[result.user.user_id] if items.category_of(i) != items.category_of(last)}
         listed = [item.item_id for item in result.lists.cross_sell]
         if wanted:
             recalls.append(len(wanted & set(listed)) / min(10, len(wanted)))
+            later = result.lists.next_visit.cross_sell if result.lists.next_visit else ()
+            visits.append(len(wanted & {item.item_id for item in later}) / min(10, len(wanted)))
         profile = profile_of(result.user, items.category_of, graph)
         strengths = category_strengths(view, gather_profiles([profile], view, graph.lists, graph.ranking))[0]
         codes = [items.categories.get(item.category or "") for item in result.lists.cross_sell]
@@ -149,6 +152,8 @@ def _measure(shop: SampleShop, changes: dict[str, object], baskets: dict[str, se
     return {
         "recall@10": mean,
         "+-": 1.96 * float(np.std(recalls)) / math.sqrt(len(recalls)),
+        "next visit": float(np.mean(visits)),
+        "+- of it": 1.96 * float(np.std(visits)) / math.sqrt(len(visits)),
         "categories": float(np.mean([len({i.category for i in r.lists.cross_sell}) for r in ranked])),
         "divergence": float(np.mean(divergences)),
         "coverage": shown.coverage,

@@ -38,7 +38,7 @@ def main() -> None:
         truth = shop.run(measure_truth(past, shop.refresher, shop.pipeline.store, shop.settings.graph))
         shop.close()
     for (name, feature), tally in sorted(truth.removal.items()):
-        print(f"{name:<11}{feature:<18}{tally.held:>6} of {tally.cases:>6}{tally.share:>8.4f}")  # noqa: T201
+        print(f"{name:<22}{feature:<18}{tally.held:>6} of {tally.cases:>6}{tally.share:>8.4f}")  # noqa: T201
     print(f"numbers {truth.numbers.held} of {truth.numbers.cases} are the graph's")  # noqa: T201
     shares = {f"{name}.{feature}": tally.share for (name, feature), tally in truth.removal.items()}
     print(json.dumps({"users": len(past), "removal": shares, "numbers": truth.numbers.share}))  # noqa: T201
