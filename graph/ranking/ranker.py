@@ -78,7 +78,7 @@ class Ranker:
         nearest: IntArray,
         weights: Weights | None = None,
     ) -> list[UserLists]:
-        """Return both lists of each user, in the order of ``profiles``; without ``weights`` by those of the settings.
+        """Return all lists of each user, in the order of ``profiles``; without ``weights`` by those of the settings.
 
         embeddings: (U, d) float32, unit or zero; vectors: (n, d) float32 by item row, unit or zero, n at least the
         number of items; nearest: (U, k) int64 rows of the items closest to each embedding, -1 for none. Raises

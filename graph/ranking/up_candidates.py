@@ -21,7 +21,7 @@ class UpCandidates:
 
     anchors: places in the batch's anchors; transitions: strength of all steps from the user's latest items to the row,
     0 if there are none; these are steps[order[first : first + count]]; gains: how moderate the gain in price is, in
-    [0, 1].
+    [0, 1]; repeats: strength of having been bought before, in [0, 1].
     """
 
     anchors: IntArray
@@ -44,8 +44,9 @@ def up_candidates(
     settings: ListSettings,
     ranking: RankingSettings,
 ) -> UpCandidates:
-    """Gather what people moved on to, what is near in meaning, and the middle of the price band; merge and filter.
+    """Gather what people moved on to, what is near in meaning, what was bought before, what is popular, and more.
 
+    All of an anchor's category and within its price band, whose middle is offered as well; each (anchor, row) once.
     Where purchases are all that is known, what was bought after the user's items, or together with them, says most.
     """
     anchors = batch.anchors
