@@ -33,6 +33,8 @@ from stream.topics import MAX_MESSAGE_BYTES
 
 _MORE_ROUNDS_THAN_ANY_LOG_NEEDS = 1_000_000
 
+_FORGOTTEN = ConsumerRecord("forgotten", 0, 0, 0, 0, None, None, None, 0, 0, ())
+
 
 class Log:
     """Topics as lists of records; what a broker is, less everything that makes it hard."""
@@ -43,6 +45,7 @@ class Log:
             name: [[] for _ in range(count)] for name, count in partitions.items()
         }
         self._next: defaultdict[str, int] = defaultdict(int)
+        self._forgotten: defaultdict[tuple[str, int], int] = defaultdict(int)
 
     async def publish(self, messages: Sequence[Outgoing], again: Callable[[], Awaitable[None]] | None = None) -> None:
         """Append every message; see :class:`stream.publisher.Publishes`. Raises MessageSizeTooLargeError likewise."""
@@ -71,6 +74,14 @@ class Log:
         sizes = len(key or b""), len(value or b"")
         record = ConsumerRecord(topic, partition, len(logs[partition]), at, 0, key, value, None, *sizes, tuple(headers))
         logs[partition].append(record)
+
+    def forget(self) -> None:
+        """Let go of what all records hold; whoever goes on reads from the next one on, and offsets go on."""
+        for topic, partitions in self.topics.items():
+            for partition, records in enumerate(partitions):
+                first = self._forgotten[topic, partition]
+                records[first:] = [_FORGOTTEN] * (len(records) - first)
+                self._forgotten[topic, partition] = len(records)
 
 
 class _Reader:

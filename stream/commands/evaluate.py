@@ -73,8 +73,7 @@ def evaluate(
         bool,
         typer.Option(
             "--train",
-            help="prequential: also train a user model on what the worker processes before its tests, and run it again "
-            "with that.",
+            help="Also train a user model on what the worker processes before its tests, and run it again with that.",
         ),
     ] = False,
     seed: Annotated[int, typer.Option(min=0, help="Of every random choice.")] = 0,
@@ -107,8 +106,8 @@ def evaluate(
     _check(protocol, test, cut, plots, lists)
     if worker is not None and 0 < worker < LEAST_WORKER:
         fail(f"--worker: {worker} are too few to test with; give {LEAST_WORKER} or more, or 0 for none", ExitCode.USAGE)
-    if train and (protocol is not Protocol.PREQUENTIAL or worker == 0):
-        fail("--train belongs to --protocol prequential with a --worker above 0", ExitCode.USAGE)
+    if train and worker == 0:
+        fail("--train belongs to a --worker above 0: nobody else uses its user model", ExitCode.USAGE)
     if ranker is not None and worker == 0:
         fail("--ranker belongs to a --worker above 0: nobody else ranks by it", ExitCode.USAGE)
     settings = read_settings()

@@ -25,8 +25,8 @@ class Options:
     """cut: of next-basket, ms. test_days: of session. relations: a folder.
 
     worker: how many of the last interactions the worker's own code processes, 0 for none; None: as many as are usual,
-    and it is no fault of the evaluation when the shop has nothing that a worker could list. Of prequential: most_cases;
-    train: whether to train a user model on what the worker processes before the tests, and run it once more with it.
+    and it is no fault of the evaluation when the shop has nothing that a worker could list. train: whether to train a
+    user model on what the worker processes before the tests, and run it once more with it. Of prequential: most_cases.
     """
 
     protocol: Protocol
@@ -107,8 +107,8 @@ def _workers(
         return Workers(left_out={WORKER: NOTHING_TO_LIST}) if wanted else Workers(none_because=NOTHING_TO_LIST)
     if options.protocol is Protocol.PREQUENTIAL:
         return run_workers(shop, most, options.train, contest, settings, relations)
-    found = ask_worker(shop, tests[0], most, contest, settings, relations, ranker)
-    if options.worker is None and found.no_text_model:
+    found = ask_worker(shop, tests[0], most, options.train, contest, settings, relations, ranker)
+    if options.worker is None and not options.train and found.no_text_model:
         return replace(found, left_out={}, none_because=found.no_text_model)
     return found
 

@@ -63,6 +63,7 @@ async def run_worker_on_cases(
         for start in range(0, len(places), AT_ONCE):
             part = places[start : start + AT_ONCE].tolist()
             await tell(pipeline, clock, raw, part)
+            pipeline.log.forget()  # what it published while it was told is nobody's list, and gigabytes of a long log
             for _ in part:
                 step()
         lists, broken = await ask_for_cases(pipeline, raw, catalogue, cases, step)

@@ -3,8 +3,6 @@
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import numpy as np
 
@@ -14,7 +12,6 @@ from stream.evaluation.contest import Contest
 from stream.evaluation.interactions import Knowledge
 from stream.evaluation.nightly import (
     FOR_NEXT_VISIT,
-    TRAINED_WORKER,
     WORKER,
     Comparison,
     FittedRanker,
@@ -36,9 +33,9 @@ from stream.evaluation.worker_lists import (
     for_next_visit,
     published_figures,
 )
-from stream.evaluation.worker_model import train_worker_model
+from stream.evaluation.worker_model import run_each
 from stream.evaluation.worker_relations import RelationFigures, WorkerQuestions
-from stream.evaluation.worker_run import TEST_SHARE, run_worker
+from stream.evaluation.worker_run import TEST_SHARE, run_worker, stretch_of
 from stream.evaluation.worker_tests import Processed, WorkerTests, ruled_tests
 from stream.ranker_file import RankerFileError
 from stream.settings import Settings
@@ -91,37 +88,29 @@ def run_workers(
         with contest.progress(f"prequential: the {name}", total) as step:
             return asyncio.run(run_worker(raw, shop.catalogue, of, most, step, questions.items))
 
+    places, tested_from = stretch_of(raw, most)
+    told = range(places.start, tested_from) if train else None
     try:
-        found = {WORKER: run(WORKER, settings)}
+        runs = run_each(run, settings, raw, shop.catalogue, told, contest)
     except (EncoderError, RankerFileError) as error:
         return Workers(unknown_kinds=unknown, left_out={WORKER: str(error)})
+    found = runs.found
     if not len(found[WORKER].targets):
         reason = f"nobody who has a list comes back in the last fifth of {min(most, len(raw)):,} interactions"
         return Workers(unknown_kinds=unknown, left_out={WORKER: reason})
-    training: Mapping[str, float] = {}
-    left_out = {}
-    if train:
-        with TemporaryDirectory(prefix="interestream-") as folder:
-            try:
-                model = train_worker_model(
-                    raw, shop.catalogue, settings, most, Path(folder), contest.seed, contest.progress
-                )
-                training, found[TRAINED_WORKER] = model.metrics, run(TRAINED_WORKER, model.settings)
-            except EncoderError as error:
-                left_out[TRAINED_WORKER] = f"--train: {error}"
     every = _with_next_visit(found)
     nightly: Mapping[str, Comparison] | None = None
     if contest.baselines:
         nightly = compare_with_nightly(ruled_tests(shop, found[WORKER], settings.graph.lists), every, contest)
     return Workers(
         figures={name: published_figures(lists) for name, lists in every.items()},
-        training=training,
+        training=runs.training,
         nightly=nightly or {},
         published=every,
         tests=_tests(Processed.of(shop, found[WORKER]).cases(), shop.users, nightly),
         relations={name: questions.judge(lists, shop, contest.seed) for name, lists in found.items()},
         unknown_kinds=unknown,
-        left_out=left_out,
+        left_out=runs.left_out,
     )
 
 
@@ -129,6 +118,7 @@ def ask_worker(
     shop: Shop,
     test: PlannedTest,
     most: int,
+    train: bool,
     contest: Contest,
     settings: Settings,
     relations: Relations | None = None,
@@ -149,30 +139,36 @@ def ask_worker(
         return Workers(unknown_kinds=unknown, left_out={WORKER: say_unknown(unknown, len(shop.raw))})
     cases = split.cases.with_history(known[split.cases.places])
     questions = WorkerQuestions.of(shop, relations or {})
+
+    def run(name: str, of: Settings) -> WorkerLists:
+        with contest.progress(f"{test.name}: the {name}", len(places) + len(cases) + len(questions.items)) as step:
+            asked = run_worker_on_cases(shop.raw, shop.catalogue, of, places, cases, step, questions.items)
+            return asyncio.run(asked)
+
     try:
-        with contest.progress(f"{test.name}: the {WORKER}", len(places) + len(cases) + len(questions.items)) as step:
-            found = asyncio.run(
-                run_worker_on_cases(shop.raw, shop.catalogue, settings, places, cases, step, questions.items)
-            )
+        runs = run_each(run, settings, shop.raw, shop.catalogue, places.tolist() if train else None, contest)
     except EncoderError as error:
         return Workers(unknown_kinds=unknown, left_out={WORKER: str(error)}, no_text_model=str(error))
     except RankerFileError as error:
         return Workers(unknown_kinds=unknown, left_out={WORKER: str(error)})
-    every = _with_next_visit({WORKER: found})
+    every = _with_next_visit(runs.found)
     nightly: Mapping[str, Comparison] | None = None
     if contest.baselines:
         told = split.knowledge.log.select(np.isin(split.knowledge.log.places, places))
         knowledge = Knowledge(told, shop.catalogue, split.knowledge.now)
-        tests = RuledTests(knowledge, cases, are_purchases(shop.raw), found.categories, settings.graph.lists)
+        categories = runs.found[WORKER].categories
+        tests = RuledTests(knowledge, cases, are_purchases(shop.raw), categories, settings.graph.lists)
         fitted = None if ranker is None else FittedRanker(ranker, split.knowledge)
         nightly = compare_with_nightly(tests, every, contest, fitted)
     return Workers(
         figures={name: asked_figures(lists, cases, len(places)) for name, lists in every.items()},
+        training=runs.training,
         nightly=nightly or {},
         published=every,
         tests=_tests(cases, shop.users, nightly),
-        relations={WORKER: questions.judge(found, shop, contest.seed)},
+        relations={name: questions.judge(lists, shop, contest.seed) for name, lists in runs.found.items()},
         unknown_kinds=unknown,
+        left_out=runs.left_out,
     )
 
 

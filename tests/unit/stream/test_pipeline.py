@@ -215,3 +215,22 @@ async def test_an_item_that_the_catalogue_removed_can_be_viewed_again(settings: 
         await rest(pipeline)
         found = await users(pipeline)
         assert [touch.item_id for touch in found["bob"].touches] == ["item-0"]
+
+
+async def test_what_is_published_does_not_hang_on_what_the_log_still_holds(settings: Settings) -> None:
+    shop = make_shop(3, 300, users=25, items=40, categories=6, now=NOW)
+    found = []
+    for forgetful in (False, True):
+        async with running(settings) as pipeline:
+            send_catalogue(pipeline, shop)
+            send(pipeline, shop, shop.messages[:200])
+            await pipeline.drain()
+            if forgetful:
+                pipeline.log.forget()
+            send(pipeline, shop, shop.messages[200:])
+            await pipeline.drain()
+            logs = pipeline.log.topics[pipeline.settings.topics.recommendations]
+            found.append([(record.offset, record.key, record.value) for log in logs for record in log if record.value])
+    every, later = found
+    assert 0 < len(later) < len(every)
+    assert set(later) < set(every)

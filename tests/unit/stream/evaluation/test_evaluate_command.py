@@ -242,6 +242,22 @@ def test_prequential_trains_a_user_model_for_the_worker(shop: tuple[Path, Path])
     assert "trained worker: its user model" in shown.stdout
 
 
+def test_the_other_protocols_ask_a_trained_worker_too(shop: tuple[Path, Path], tmp_path: Path) -> None:
+    lists = tmp_path / "lists.jsonl"
+    ended = call(shop, "--protocol", "leave-one-out", "--train", "--write-lists", str(lists), "--json")
+    assert ended.exit_code == 0, ended.output
+    found = json.loads(ended.stdout.splitlines()[-1])
+    assert found["training"]["epochs"] >= 1
+    assert found["trained_worker"].keys() == found["worker"].keys()
+    assert found["trained_worker"]["asked"]["cases"] == found["worker"]["asked"]["cases"]
+    assert found["trained_worker"]["asked"]["broken rules"] == 0
+    assert found["trained_worker"]["cross-sell"] != found["worker"]["cross-sell"]
+    workers = {"worker", "trained worker", "next-visit worker", "next-visit trained worker"}
+    assert found["nightly"]["cross-sell"]["leads"].keys() == workers
+    rows = (tmp_path / "lists.trained-worker.cross-sell.jsonl").read_text().splitlines()
+    assert len(rows) == found["trained_worker"]["asked"]["cases"]
+
+
 def test_what_a_further_test_lacks_costs_nothing_else(shop: tuple[Path, Path], tmp_path: Path) -> None:
     """No item has a title, and all related items are of one category."""
     items, relations = tmp_path / "items.csv", tmp_path / "relations"
@@ -288,13 +304,11 @@ def test_lists_that_cannot_be_written_do_not_cost_the_report(small_events: Path,
     assert json.loads(ended.stdout.splitlines()[-1])["sections"]["leave-one-out"]["cases"] == 2
 
 
-@pytest.mark.parametrize(
-    "options", [["session"], ["leave-one-out", "--worker", "100"], ["prequential", "--worker", "0"]]
-)
-def test_a_user_model_is_for_the_worker(shop: tuple[Path, Path], options: list[str]) -> None:
-    ended = call(shop, "--train", "--protocol", *options)
+@pytest.mark.parametrize("protocol", ["leave-one-out", "prequential"])
+def test_a_user_model_is_for_the_worker(shop: tuple[Path, Path], protocol: str) -> None:
+    ended = call(shop, "--train", "--protocol", protocol, "--worker", "0")
     assert ended.exit_code == 2
-    assert "--train belongs to --protocol prequential" in ended.stderr
+    assert "--train belongs to a --worker above 0" in ended.stderr
 
 
 def test_cuts_with_and_without_enough_for_an_encoder_rank_by_the_same_features(

@@ -207,6 +207,7 @@ async def test_nothing_that_a_test_withholds_is_told(
     async def watched(base: Settings) -> AsyncIterator[object]:
         async with opened_worker(base) as (pipeline, clock):
             opened.append(pipeline)
+            monkeypatch.setattr(pipeline.log, "forget", lambda: None)
             yield pipeline, clock
 
     monkeypatch.setattr(worker_cases, "opened_worker", watched)

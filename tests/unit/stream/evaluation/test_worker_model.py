@@ -32,7 +32,9 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Shop:
 
 def model_of(raw: RawEvents, shop: Shop, folder: Path) -> str:
     folder.mkdir()
-    return train_worker_model(raw, shop.catalogue, SETTINGS, 300, folder, 0, unseen).name
+    places, tested_from = stretch_of(raw, 300)
+    told = range(places.start, tested_from)
+    return train_worker_model(raw, shop.catalogue, SETTINGS, told, folder, 0, unseen).name
 
 
 def with_item(raw: RawEvents, place: int) -> RawEvents:
@@ -52,7 +54,7 @@ def test_tests_and_what_the_worker_never_saw_teach_nothing(shop: Shop, tmp_path:
 
 
 def test_a_worker_can_use_it(shop: Shop, tmp_path: Path) -> None:
-    model = train_worker_model(shop.raw, shop.catalogue, SETTINGS, 300, tmp_path, 0, unseen)
+    model = train_worker_model(shop.raw, shop.catalogue, SETTINGS, range(240), tmp_path, 0, unseen)
     assert load_encoders(model.settings.encoder).user.name == model.name
     assert model.metrics["test_ndcg@10"] > 0
     assert SETTINGS.encoder.user_model_dir is None

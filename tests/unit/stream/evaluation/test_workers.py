@@ -114,9 +114,16 @@ def test_settings_that_no_worker_can_run_with_are_a_reason(
     assert told in found.left_out[WORKER]
 
 
-def ask(shop: Shop, most: int = 10_000, *, settings: Settings = SETTINGS, contest: Contest = CONTEST) -> Workers:
+def ask(
+    shop: Shop,
+    most: int = 10_000,
+    *,
+    train: bool = False,
+    settings: Settings = SETTINGS,
+    contest: Contest = CONTEST,
+) -> Workers:
     shop = replace(shop, log=build_log(shop.raw, shop.catalogue, SEQUENCES[Protocol.LEAVE_ONE_OUT])[0])
-    return ask_worker(shop, next(plan(shop, Protocol.LEAVE_ONE_OUT, None, 1.0)), most, contest, settings)
+    return ask_worker(shop, next(plan(shop, Protocol.LEAVE_ONE_OUT, None, 1.0)), most, train, contest, settings)
 
 
 def test_the_worker_is_asked_for_every_case_of_a_test(shop: Shop) -> None:
