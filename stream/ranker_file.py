@@ -15,6 +15,7 @@ from graph.ranking.weights import (
     weights_digest,
 )
 from graph.settings import GraphSettings
+from stream.recommendations import CROSS_SELL, NEXT_CROSS_SELL, NEXT_UP_SELL, UP_SELL
 
 FORMAT = 5
 MAX_BYTES = 1 << 20
@@ -79,6 +80,13 @@ class RankerFile(msgspec.Struct, frozen=True):
     counts: dict[str, int] = {}
     periods: dict[str, Period] = {}
     seed: int = 0
+
+    def lists(self) -> dict[str, LearnedList]:
+        """Return what was learned of each list, by ``list_id``."""
+        found = {CROSS_SELL: self.cross_sell, UP_SELL: self.up_sell}
+        if (visit := self.next_visit) is not None:
+            found |= {NEXT_CROSS_SELL: visit.cross_sell, NEXT_UP_SELL: visit.up_sell}
+        return found
 
     @property
     def weights(self) -> Weights:

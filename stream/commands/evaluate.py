@@ -11,11 +11,12 @@ from rich.console import Console
 from encoders.base import EncoderError
 from stream.commands.console import ExitCode, fail, print_json, progress_bar, read_settings
 from stream.evaluation.contest import Contest
-from stream.evaluation.evaluation import WORKER_INTERACTIONS, Options, evaluate_shop
+from stream.evaluation.evaluation import ASKED_INTERACTIONS, PREQUENTIAL_INTERACTIONS, Options, evaluate_shop
 from stream.evaluation.plan import CannotTest, Protocol, read_shop
 from stream.evaluation.plots import PlotsUnavailable, figure_class, write_plots
 from stream.evaluation.report import Report
 from stream.evaluation.tables import tables
+from stream.evaluation.trained_worker import ranked_by
 from stream.evaluation.worker_kinds import say_unknown
 from stream.evaluation.written_lists import write_report
 from stream.event_files import EventFileError
@@ -61,7 +62,8 @@ def evaluate(
         int | None,
         typer.Option(
             min=0,
-            show_default=f"{WORKER_INTERACTIONS}, if the items have a title, brand or category",
+            show_default=f"{PREQUENTIAL_INTERACTIONS} in prequential, else {ASKED_INTERACTIONS}, if the items have a "
+            "title, brand or category",
             help="So many of the last known interactions go through the worker's own code, whose lists are judged: 0, "
             "or 100 and more.",
         ),
@@ -73,7 +75,8 @@ def evaluate(
         bool,
         typer.Option(
             "--train",
-            help="Also train a user model on what the worker processes before its tests, and run it again with that.",
+            help="Also train a user model and, unless --ranker names some, the ranker's weights on what the worker "
+            "processes before its tests, and run it again with these.",
         ),
     ] = False,
     seed: Annotated[int, typer.Option(min=0, help="Of every random choice.")] = 0,
@@ -186,8 +189,7 @@ def _ranked_by(settings: Settings, ranker: Path) -> Settings:
         read_ranker(ranker)
     except RankerFileError as error:
         fail(f"--ranker: {error}", ExitCode.USAGE)
-    ranking = settings.graph.ranking.model_copy(update={"learned_file": ranker})
-    return settings.model_copy(update={"graph": settings.graph.model_copy(update={"ranking": ranking})})
+    return ranked_by(settings, ranker)
 
 
 def _kinds(text: str | None) -> frozenset[str] | None:

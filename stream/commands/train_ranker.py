@@ -29,7 +29,8 @@ def ranker(
 
     Four tenths of the messages fill the graph. In the next three tenths the candidates' features are recorded before
     each interaction, and the weights are fitted to what was taken then. The next 15 % choose: unless the learned
-    weights are better there, the fixed ones stay, for each list by itself. The last 15 % judge and fit nothing.
+    weights are better there, the fixed ones stay, for each list by itself. The last 15 % judge and fit nothing. Of more
+    than 50,000 messages the last 30,000 are divided like that, and all before fill the graph.
     Use the file by INTERESTREAM_GRAPH__RANKING__LEARNED_FILE; workers that run take a new one over by themselves.
 
     Exits with 1 when there is too little to learn from, with 2 when a file or a setting cannot be used.

@@ -17,7 +17,8 @@ from stream.evaluation.worker_lists import without_summary
 from stream.evaluation.workers import NOTHING_TO_LIST, Workers, ask_worker, run_workers
 from stream.settings import Settings
 
-WORKER_INTERACTIONS = 20_000
+PREQUENTIAL_INTERACTIONS, ASKED_INTERACTIONS = 20_000, 200_000
+"""What the worker's own code processes, unless told otherwise: a fifth of it one by one as tests; all of it at once."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,8 @@ class Options:
 
     worker: how many of the last interactions the worker's own code processes, 0 for none; None: as many as are usual,
     and it is no fault of the evaluation when the shop has nothing that a worker could list. train: whether to train a
-    user model on what the worker processes before the tests, and run it once more with it. Of prequential: most_cases.
+    user model and weights on what the worker processes before the tests, and run it once more with these. Of
+    prequential: most_cases.
     """
 
     protocol: Protocol
@@ -80,6 +82,7 @@ def _evaluate(shop: Shop, options: Options, contest: Contest, settings: Settings
         next_visit_worker=without_summary(workers.figures.get(FOR_NEXT_VISIT[WORKER], {})),
         next_visit_trained_worker=without_summary(workers.figures.get(FOR_NEXT_VISIT[TRAINED_WORKER], {})),
         training=workers.training,
+        trained_ranker=workers.ranker,
         nightly=workers.nightly,
         published=workers.published,
         worker_tests=workers.tests,
@@ -99,13 +102,15 @@ def _workers(
     settings: Settings,
     relations: Relations | None,
 ) -> Workers:
-    most = WORKER_INTERACTIONS if options.worker is None else options.worker
+    prequential = options.protocol is Protocol.PREQUENTIAL
+    usual = PREQUENTIAL_INTERACTIONS if prequential else ASKED_INTERACTIONS
+    most = usual if options.worker is None else options.worker
     if not most:
         return Workers()
     if not shop.catalogue.has_text:
         wanted = options.worker is not None or options.train
         return Workers(left_out={WORKER: NOTHING_TO_LIST}) if wanted else Workers(none_because=NOTHING_TO_LIST)
-    if options.protocol is Protocol.PREQUENTIAL:
+    if prequential:
         return run_workers(shop, most, options.train, contest, settings, relations)
     found = ask_worker(shop, tests[0], most, options.train, contest, settings, relations, ranker)
     if options.worker is None and not options.train and found.no_text_model:

@@ -15,6 +15,7 @@ from stream.evaluation.plan import Shop
 from stream.evaluation.worker_lists import WorkerLists
 from stream.evaluation.worker_relations import RelationFigures
 from stream.evaluation.worker_tests import WorkerTests
+from stream.ranker_file import RankerFile
 
 SHOWN_WEIGHTS = 20
 
@@ -24,11 +25,12 @@ class Report:
     """sections: the tests, the protocol's own first. freshness: delay to figures of the ranker.
 
     relations: of each cross-sell section, the shares of the lists that relations hold. worker: what the worker's own
-    code published or answered, by list; trained_worker: the same with a user model trained before the tests, training:
-    its metrics; next_visit_worker, next_visit_trained_worker: their lists for the next visit; nightly: all these lists
-    against those of nightly batches; published: the lists themselves, by worker, and worker_tests what they were asked;
-    worker_relations: their cross-sell by relation; unknown_kinds: how many events the worker does not know, by kind;
-    no_worker: why there is none, where nobody asked for one.
+    code published or answered, by list; trained_worker: the same with what was learned before the tests: a user model,
+    training: its metrics, and trained_ranker, None where it ranks as the other one does; next_visit_worker,
+    next_visit_trained_worker: their lists for the next visit; nightly: all these lists against those of nightly
+    batches; published: the lists themselves, by worker, and worker_tests what they were asked; worker_relations: their
+    cross-sell by relation; unknown_kinds: how many events the worker does not know, by kind; no_worker: why there is
+    none, where nobody asked for one.
     left_out: what was asked for and could not be made, by name, and why.
     """
 
@@ -45,6 +47,7 @@ class Report:
     next_visit_worker: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     next_visit_trained_worker: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     training: Mapping[str, float] = field(default_factory=dict)
+    trained_ranker: RankerFile | None = None
     nightly: Mapping[str, Comparison] = field(default_factory=dict)
     published: Mapping[str, WorkerLists] = field(default_factory=dict)
     worker_tests: WorkerTests | None = None
@@ -78,6 +81,7 @@ class Report:
                 FOR_NEXT_VISIT[TRAINED_WORKER], self.next_visit_trained_worker
             ),
             "training": dict(self.training),
+            "trained_worker_ranker": msgspec.to_builtins(self.trained_ranker),
             "nightly": {name: comparison.as_json() for name, comparison in self.nightly.items()},
             "worker_unknown_kinds": dict(self.unknown_kinds),
             "no_worker": self.no_worker or None,

@@ -48,6 +48,10 @@ def tables(report: Report) -> Iterator[Table]:
     if report.training:
         metrics = {name: {"value": value} for name, value in report.training.items()}
         yield _plain("trained worker: its user model", metrics)
+    if report.trained_ranker is not None:
+        learned = {name.replace("_", "-"): found for name, found in report.trained_ranker.lists().items()}
+        title = f"trained worker: its ranker, {report.trained_ranker.version}"
+        yield _plain(title, {f"{name}: {found.chosen}": found.weights for name, found in learned.items()})
 
 
 def _accuracy(title: str, section: Section) -> Table:
@@ -130,7 +134,7 @@ def _worker_relations(found: Mapping[str, Mapping[str, RelationFigures]]) -> Tab
 def _plain(title: str, rows: Mapping[str, Mapping[str, float]]) -> Table:
     table = Table(title=title, title_justify="left")
     table.add_column("")
-    names = list(next(iter(rows.values())))
+    names = dict.fromkeys(name for values in rows.values() for name in values)
     for name in names:
         table.add_column(name, justify="right")
     for row, values in rows.items():

@@ -32,8 +32,8 @@ from stream.refresher import RefreshedUser
 from stream.settings import Settings
 from stream.trackers import Rejected, decode
 
-AT_ONCE = 500
-"""So many interactions are processed between two steps of the progress."""
+AT_ONCE = 4000
+"""So many interactions are processed together, as by a worker that catches up: nobody reads the lists made then."""
 
 
 def latest_known(log: Log, known: BoolArray, most: int) -> IntArray:
@@ -57,7 +57,7 @@ async def run_worker_on_cases(
     the worker is asked for the cross-sell list of a user who bought just that item. step: called once per interaction
     processed, case and item asked. Raises encoders.base.EncoderError.
     """
-    async with opened_worker(base) as (pipeline, clock):
+    async with opened_worker(base, AT_ONCE) as (pipeline, clock):
         clock.now = int(raw.times[places[0]]) + shift_of(raw)
         await tell_catalogue(pipeline, catalogue)
         for start in range(0, len(places), AT_ONCE):

@@ -33,10 +33,13 @@ def worker_settings(base: Settings) -> Settings:
 
 
 @asynccontextmanager
-async def opened_worker(base: Settings) -> AsyncIterator[tuple[Pipeline, "Clock"]]:
-    """Start a worker that knows nothing yet, and close it in the end. Raises encoders.base.EncoderError."""
+async def opened_worker(base: Settings, at_once: int = 500) -> AsyncIterator[tuple[Pipeline, "Clock"]]:
+    """Start a worker that knows nothing yet, and close it in the end. Raises encoders.base.EncoderError.
+
+    at_once: so many records an agent takes together, as a running one does that has fallen behind.
+    """
     settings, clock = worker_settings(base), Clock()
-    pipeline = Pipeline(settings, load_encoders(settings.encoder), clock)
+    pipeline = Pipeline(settings, load_encoders(settings.encoder), clock, max_records=at_once)
     await pipeline.start()
     try:
         yield pipeline, clock

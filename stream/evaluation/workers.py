@@ -22,6 +22,7 @@ from stream.evaluation.plan import SEQUENCES, PlannedTest, Protocol, Shop
 from stream.evaluation.ranker.model import Ranker
 from stream.evaluation.relation_tests import Relations
 from stream.evaluation.shop import build_log
+from stream.evaluation.trained_worker import run_each
 from stream.evaluation.worker_cases import latest_known, run_worker_on_cases
 from stream.evaluation.worker_kinds import are_known, are_purchases, known_to_worker, say_unknown
 from stream.evaluation.worker_lists import (
@@ -33,11 +34,10 @@ from stream.evaluation.worker_lists import (
     for_next_visit,
     published_figures,
 )
-from stream.evaluation.worker_model import run_each
 from stream.evaluation.worker_relations import RelationFigures, WorkerQuestions
 from stream.evaluation.worker_run import TEST_SHARE, run_worker, stretch_of
 from stream.evaluation.worker_tests import Processed, WorkerTests, ruled_tests
-from stream.ranker_file import RankerFileError
+from stream.ranker_file import RankerFile, RankerFileError
 from stream.settings import Settings
 
 NOTHING_TO_LIST = "no item has a title, a brand or a category, without which there is nothing to list"
@@ -45,10 +45,11 @@ NOTHING_TO_LIST = "no item has a title, a brand or a category, without which the
 
 @dataclass(frozen=True)
 class Workers:
-    """What workers published or answered: figures by worker and list; training: metrics of the trained one's model.
+    """What workers published or answered: figures by worker and list.
 
-    published: the lists themselves, by worker; tests: what all of them were asked, None where nobody ran. relations: by
-    worker and relation.
+    training: metrics of the trained one's model; ranker: what was learned of its ranker, if anything was. published:
+    the lists themselves, by worker; tests: what all of them were asked, None where nobody ran. relations: by worker and
+    relation.
 
     unknown_kinds: how many events the worker does not know, by their kind; they were neither processed nor tested.
     left_out: why a worker that was asked for did not run, by its name; no_text_model: the same, if that was why.
@@ -57,6 +58,7 @@ class Workers:
 
     figures: Mapping[str, dict[str, dict[str, float]]] = field(default_factory=dict)
     training: Mapping[str, float] = field(default_factory=dict)
+    ranker: RankerFile | None = None
     nightly: Mapping[str, Comparison] = field(default_factory=dict)
     published: Mapping[str, WorkerLists] = field(default_factory=dict)
     tests: WorkerTests | None = None
@@ -105,6 +107,7 @@ def run_workers(
     return Workers(
         figures={name: published_figures(lists) for name, lists in every.items()},
         training=runs.training,
+        ranker=runs.ranker,
         nightly=nightly or {},
         published=every,
         tests=_tests(Processed.of(shop, found[WORKER]).cases(), shop.users, nightly),
@@ -163,6 +166,7 @@ def ask_worker(
     return Workers(
         figures={name: asked_figures(lists, cases, len(places)) for name, lists in every.items()},
         training=runs.training,
+        ranker=runs.ranker,
         nightly=nightly or {},
         published=every,
         tests=_tests(cases, shop.users, nightly),

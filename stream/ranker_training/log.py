@@ -1,11 +1,12 @@
 """The log that a ranker is learned from, in the order in which it happened."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from encoders.training.events import TEACHING_KINDS
+from graph.model import Interaction
 from stream.settings import TrackerSettings
 from stream.training_files import accepted
 
@@ -31,10 +32,14 @@ def read_log(
     messages: list[Message] = []
     refused: Counter[str] = Counter()
     for key, value, interactions in accepted(path, settings, shift_ms, step, refused):
-        if not interactions:
-            continue
-        taken = dict.fromkeys(one.item_id for one in interactions if one.kind.value in TEACHING_KINDS)
-        at = max(one.occurred_at for one in interactions)
-        messages.append(Message(at, key, value, interactions[0].user_id, tuple(taken)))
+        if interactions:
+            messages.append(message_of(key, value, interactions))
     messages.sort(key=lambda message: message.at)  # stable: what happened at once stays in the file's order
     return messages[-last:], refused
+
+
+def message_of(key: bytes | None, value: bytes, interactions: Sequence[Interaction]) -> Message:
+    """Return a message that holds these interactions, one or more."""
+    taken = dict.fromkeys(one.item_id for one in interactions if one.kind.value in TEACHING_KINDS)
+    at = max(one.occurred_at for one in interactions)
+    return Message(at, key, value, interactions[0].user_id, tuple(taken))

@@ -29,10 +29,17 @@ from stream.settings import Settings
 SHARES = {"warm-up": 0.4, "training": 0.3, "validation": 0.15, "test": 0.15}
 """Of the messages, in the order of time. Warm-up fills the graph, and nothing is asked; test is never fitted on."""
 
+MOST_ASKED = 30_000
+"""Of a longer log than these are 60 % of, all that goes before is warm-up: asking costs ten times what processing does,
+and lists are made over all that a worker knows."""
+
 LEAST_MESSAGES = 1000
 
 ByList = dict[str, tuple[float, ...]]
 """Weights of each list, by its ``list_id``."""
+
+Periods = dict[str, Sequence[Message]]
+"""The messages of each period, by its name in :data:`SHARES`."""
 
 FEATURES = {
     CROSS_SELL: CROSS_SELL_FEATURES,
@@ -62,20 +69,20 @@ async def train_ranker(shop: Shop, base: Settings, seed: int, progress: Progress
 
     seed: of the lot among cases, where there are more than are fitted. Raises TooLittle, encoders.base.EncoderError.
     """
-    if len(shop.messages) < LEAST_MESSAGES:
-        raise TooLittle(f"{len(shop.messages)} messages that can be used, at least {LEAST_MESSAGES} are needed")
-    settings = training_settings(base)
+    parts, settings = split(shop.messages), training_settings(base)
     clock = Clock(shop.messages[0].at)
     pipeline = Pipeline(settings, load_encoders(settings.encoder), clock)
     await pipeline.start()
     try:
-        return await _train(shop, Replay(pipeline, clock), settings, seed, progress)
+        return await _train(shop, parts, Replay(pipeline, clock), settings, seed, progress)
     finally:
         await pipeline.close()
 
 
-async def _train(shop: Shop, replay: Replay, settings: Settings, seed: int, progress: Progress) -> RankerFile:
-    parts, fixed = split(shop.messages), _fixed(settings.graph)
+async def _train(
+    shop: Shop, parts: Periods, replay: Replay, settings: Settings, seed: int, progress: Progress
+) -> RankerFile:
+    fixed = _fixed(settings.graph)
     with progress("catalogue", len(shop.catalogue)) as step:
         await replay.catalogue(shop.catalogue, step)
     with progress("warm-up", len(parts["warm-up"])) as step:
@@ -136,12 +143,18 @@ def _learned_visit(lists: Mapping[str, LearnedList]) -> LearnedVisit | None:
     return msgspec.structs.replace(visit, version=version_of(visit))
 
 
-def split(messages: Sequence[Message]) -> dict[str, Sequence[Message]]:
-    """Cut a log in the order of time by :data:`SHARES`."""
+def split(messages: Sequence[Message], most_asked: int = MOST_ASKED) -> Periods:
+    """Cut a log in the order of time by :data:`SHARES`; at most ``most_asked`` messages follow the warm-up.
+
+    Raises TooLittle.
+    """
+    if len(messages) < LEAST_MESSAGES:
+        raise TooLittle(f"{len(messages)} messages that can be used, at least {LEAST_MESSAGES} are needed")
+    whole = min(len(messages), round(most_asked / (1 - SHARES["warm-up"])))
     parts, start, share = {}, 0, 0.0
     for name, own in SHARES.items():
         share += own
-        end = round(share * len(messages))
+        end = len(messages) - whole + round(share * whole)
         parts[name] = messages[start:end]
         start = end
     return parts

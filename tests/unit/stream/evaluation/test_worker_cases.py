@@ -204,8 +204,8 @@ async def test_nothing_that_a_test_withholds_is_told(
     opened: list[Pipeline] = []
 
     @asynccontextmanager
-    async def watched(base: Settings) -> AsyncIterator[object]:
-        async with opened_worker(base) as (pipeline, clock):
+    async def watched(base: Settings, at_once: int) -> AsyncIterator[object]:
+        async with opened_worker(base, at_once) as (pipeline, clock):
             opened.append(pipeline)
             monkeypatch.setattr(pipeline.log, "forget", lambda: None)
             yield pipeline, clock

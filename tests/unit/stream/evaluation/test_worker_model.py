@@ -11,7 +11,7 @@ from encoders.base import EncoderError
 from stream.encoding import load_encoders
 from stream.evaluation.plan import Protocol, Shop, read_shop
 from stream.evaluation.reading import RawEvents
-from stream.evaluation.worker_model import train_worker_model
+from stream.evaluation.worker_model import WorkerModels
 from stream.evaluation.worker_run import stretch_of
 from stream.settings import Settings
 from tests.unit.stream.evaluation.small_shops import write_shop
@@ -34,7 +34,7 @@ def model_of(raw: RawEvents, shop: Shop, folder: Path) -> str:
     folder.mkdir()
     places, tested_from = stretch_of(raw, 300)
     told = range(places.start, tested_from)
-    return train_worker_model(raw, shop.catalogue, SETTINGS, told, folder, 0, unseen).name
+    return WorkerModels(raw, shop.catalogue, SETTINGS, 0, unseen).train(told, folder).name
 
 
 def with_item(raw: RawEvents, place: int) -> RawEvents:
@@ -54,7 +54,7 @@ def test_tests_and_what_the_worker_never_saw_teach_nothing(shop: Shop, tmp_path:
 
 
 def test_a_worker_can_use_it(shop: Shop, tmp_path: Path) -> None:
-    model = train_worker_model(shop.raw, shop.catalogue, SETTINGS, range(240), tmp_path, 0, unseen)
+    model = WorkerModels(shop.raw, shop.catalogue, SETTINGS, 0, unseen).train(range(240), tmp_path)
     assert load_encoders(model.settings.encoder).user.name == model.name
     assert model.metrics["test_ndcg@10"] > 0
     assert SETTINGS.encoder.user_model_dir is None

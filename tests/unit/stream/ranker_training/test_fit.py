@@ -111,3 +111,6 @@ def test_the_periods_follow_each_other_and_hold_everything_once() -> None:
     parts = split(messages)
     assert [message for part in parts.values() for message in part] == list(messages)
     assert [len(part) for part in parts.values()] == [600, 450, 225, 225]
+    parts = split(messages, 300)
+    assert [message for part in parts.values() for message in part] == list(messages)
+    assert [len(part) for part in parts.values()] == [1200, 150, 75, 75]
