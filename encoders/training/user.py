@@ -43,11 +43,15 @@ class Refit(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class TrainedUser:
-    """A trained model, and its figures: of validation and test, by full ranking."""
+    """A trained model, and its figures: of validation and test, by full ranking.
+
+    learned_until: the time (s) of the latest interaction that the kept model has learned from.
+    """
 
     parts: TrainedParts
     metrics: dict[str, float]
     epochs: list[dict[str, float]]
+    learned_until: float
 
 
 class UserTraining:
@@ -94,6 +98,7 @@ class UserTraining:
                 hop = judge_propagation(learner, histories, test, again, self._items.categories, interests)
                 metrics |= _named(name, hop)
         metrics |= _named("test", judge_heads(chosen.learner, histories, test, targets, tasks))
+        past = parts.before_validation
         if refit is not Refit.NONE:
             past = histories if refit is Refit.ALL else parts.before_test
             chosen, start, tasks = self._fit(refit.value, past, chosen.best_epoch, None)
@@ -108,7 +113,8 @@ class UserTraining:
             deltas=learner.deltas.detach().numpy(),
             heads=learner.heads(tasks),
         )
-        return TrainedUser(kept, {name: round(value, 4) for name, value in metrics.items()}, chosen.figures)
+        rounded = {name: round(value, 4) for name, value in metrics.items()}
+        return TrainedUser(kept, rounded, chosen.figures, float(past.seconds.max()))
 
     def _fit(
         self, stage: str, past: Histories, epochs: int, judged: Judge | None

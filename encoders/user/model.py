@@ -11,7 +11,7 @@ from hashlib import file_digest, sha256
 from pathlib import Path
 
 from encoders.base import KIND_CODES, EncoderError, FloatArray, UserEncoder
-from encoders.card import Card, card_path, read_format
+from encoders.card import Card, card_path, read_card, read_format
 from encoders.deltas import FORMAT as DELTAS_FORMAT
 from encoders.deltas import DeltasCard, ItemDeltas, save_deltas
 from encoders.device import Device
@@ -30,6 +30,9 @@ PROJECTION_WEIGHTS = "projection.safetensors"
 DELTAS_WEIGHTS = "deltas.safetensors"
 HEADS_WEIGHTS = "heads.safetensors"
 WEIGHTS = (PROJECTION_WEIGHTS, DELTAS_WEIGHTS, HEADS_WEIGHTS, USER_WEIGHTS)
+
+LEARNED_UNTIL = "learned_until"
+"""The card's metric for the time (s) of the latest interaction that the model has learned from."""
 
 NETWORKS: Mapping[str, type[UserNetwork]] = {
     network.kind: network for network in (DecayNetwork, GruNetwork, TransformerNetwork)
@@ -110,6 +113,11 @@ def model_fingerprint(folder: Path) -> str:
         except OSError:
             digest.update(b"absent")
     return digest.hexdigest()
+
+
+def learned_until(folder: Path) -> float | None:
+    """Return :data:`LEARNED_UNTIL` of a model, None where its card does not say. Raises EncoderError."""
+    return read_card(folder / USER_WEIGHTS, UserCard).metrics.get(LEARNED_UNTIL)
 
 
 def save_user_model(folder: Path, parts: TrainedParts, card: Card) -> str:

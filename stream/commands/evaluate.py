@@ -1,7 +1,6 @@
 """``interestream evaluate``: how good the lists are, on a shop's own past or on a public data set."""
 
 import sys
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +9,7 @@ from rich.console import Console
 
 from encoders.base import EncoderError
 from stream.commands.console import ExitCode, fail, print_json, progress_bar, read_settings
+from stream.commands.days import read_day
 from stream.evaluation.contest import Contest
 from stream.evaluation.evaluation import ASKED_INTERACTIONS, PREQUENTIAL_INTERACTIONS, Options, evaluate_shop
 from stream.evaluation.plan import CannotTest, Protocol, read_shop
@@ -113,6 +113,7 @@ def evaluate(
         fail("--train belongs to a --worker above 0: nobody else uses its user model", ExitCode.USAGE)
     if ranker is not None and worker == 0:
         fail("--ranker belongs to a --worker above 0: nobody else ranks by it", ExitCode.USAGE)
+    cut_at = read_day("--cut", cut) if cut is not None else None
     settings = read_settings()
     if ranker is not None:
         settings = _ranked_by(settings, ranker)
@@ -122,7 +123,7 @@ def evaluate(
             typer.echo(f"{shop.raw.repeated:,} rows left out: their event_id had come before", err=True)
         contest = Contest(seed, progress_bar, baselines, ablation)
         report = evaluate_shop(
-            shop, Options(protocol, _cut(cut), test_days, relations, cases, worker, train), contest, settings
+            shop, Options(protocol, cut_at, test_days, relations, cases, worker, train), contest, settings
         )
     except CannotTest as error:
         fail(str(error), ExitCode.FAILED)
@@ -194,13 +195,3 @@ def _ranked_by(settings: Settings, ranker: Path) -> Settings:
 
 def _kinds(text: str | None) -> frozenset[str] | None:
     return frozenset(kind.strip().lower() for kind in text.split(",") if kind.strip()) if text else None
-
-
-def _cut(text: str | None) -> int | None:
-    if text is None:
-        return None
-    try:
-        day = datetime.fromisoformat(text)
-    except ValueError:
-        fail(f"--cut: {text!r} is no day such as 2011-10-01", ExitCode.USAGE)
-    return round((day if day.tzinfo else day.replace(tzinfo=UTC)).timestamp() * 1000)

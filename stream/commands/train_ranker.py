@@ -7,12 +7,14 @@ from typing import Annotated
 import typer
 
 from encoders.base import EncoderError
+from encoders.user.model import learned_until
 from stream.commands.console import ExitCode, fail, print_json, progress_bar, read_settings
 from stream.commands.training import say_refused
 from stream.event_files import EventFileError, count_hint, read_catalogue
 from stream.ranker_file import LearnedList, RankerFile, write_ranker
 from stream.ranker_training.log import read_log
-from stream.ranker_training.training import Shop, TooLittle, train_ranker
+from stream.ranker_training.training import Shop, TooLittle, split, train_ranker
+from stream.recommendations import rfc3339
 
 
 def ranker(
@@ -33,6 +35,10 @@ def ranker(
     than 50,000 messages the last 30,000 are divided like that, and all before fill the graph.
     Use the file by INTERESTREAM_GRAPH__RANKING__LEARNED_FILE; workers that run take a new one over by themselves.
 
+    A trained user model (encoder.user_model_dir) foretells best what it has learned from. Give a former one, of
+    `train user --before`, to learn these weights with, and the one of all events to the workers. Where the model has
+    seen what it is asked, standard error says so.
+
     Exits with 1 when there is too little to learn from, with 2 when a file or a setting cannot be used.
 
     Example: interestream train ranker --events events.csv.gz --items items.csv.gz --output ranker.json
@@ -49,6 +55,7 @@ def ranker(
         with progress_bar(f"reading {events.name}", count_hint(events)) as step:
             messages, refused = read_log(events, settings.trackers, shift_ms, last, step)
         shop = Shop(messages, catalogue, refused, command, data)
+        warn_of_seen(settings.encoder.user_model_dir, split(messages)["training"][0].at)
         learned = asyncio.run(train_ranker(shop, settings, seed, progress_bar))
         write_ranker(output, learned)
     except TooLittle as error:
@@ -61,6 +68,19 @@ def ranker(
         print_json({"file": str(output), "ranker": learned})
     else:
         typer.echo(_text(output, learned))
+
+
+def warn_of_seen(model: Path | None, first_asked: int) -> None:
+    """Say so when the user model has learned from what comes at ``first_asked`` (ms) or later. Raises EncoderError."""
+    until = learned_until(model) if model is not None else None
+    if until is not None and 1000 * until >= first_asked:
+        first, last = rfc3339(first_asked), rfc3339(round(1000 * until))
+        typer.echo(
+            f"warning: {model} has learned from events until {last}, and is asked what happened from {first} on. That "
+            "it foretells better than what comes, so the embedding will weigh too much. Learn these weights with a "
+            f"model of `interestream train user --before {first}`",
+            err=True,
+        )
 
 
 def _text(output: Path, learned: RankerFile) -> str:

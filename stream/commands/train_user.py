@@ -16,9 +16,10 @@ from encoders.training.options import EncoderName, TrainingOptions
 from encoders.training.parts import HoldOut
 from encoders.training.propagated import Interests
 from encoders.training.user import Refit, UserTraining
-from encoders.user.model import save_user_model
+from encoders.user.model import LEARNED_UNTIL, save_user_model
 from graph.settings import InterestSettings
 from stream.commands.console import ExitCode, fail, print_json, progress_bar, read_settings
+from stream.commands.days import read_day
 from stream.commands.training import encode_with_bar, say_refused
 from stream.epoch_bars import EpochBars
 from stream.event_files import EventFileError, count_hint
@@ -48,6 +49,10 @@ def user(
         DEFAULTS.negatives
     ),
     seed: Annotated[int, typer.Option(min=0, help="Of everything random: the same files give the same model.")] = 1,
+    before: Annotated[
+        str | None,
+        typer.Option(help="Learn only from events before this day or time, such as 2011-10-01; default: all."),
+    ] = None,
     shift_ms: Annotated[int, typer.Option(help="Added to the times of a CSV whose clock tells only an order.")] = 0,
     work: Annotated[
         Path | None, typer.Option(help="Folder of checkpoints and encoded texts; `.training` in --out by default.")
@@ -68,6 +73,7 @@ def user(
 
     Example: interestream train user --events events.csv.gz --items items.csv.gz --out model
     """
+    until = read_day("--before", before) if before is not None else None
     settings = read_settings()
     use_cpu_threads(settings.encoder.cpu_threads or default_cpu_threads())
     options = TrainingOptions(encoder=encoder, epochs=epochs, negatives=negatives, seed=seed)
@@ -79,6 +85,8 @@ def user(
         catalogue, refused_rows = read_shop_items(items, settings, text, folder)
         with progress_bar(f"reading {events.name}", count_hint(events)) as step:
             interactions, refused = read_events(events, settings.trackers, shift_ms, step)
+        if until is not None:
+            interactions = [one for one in interactions if one.at < until]
     except (EventFileError, EncoderError, OSError) as error:
         fail(str(error), ExitCode.USAGE)
     said = say_refused(events=refused, rows=refused_rows)
@@ -94,11 +102,16 @@ def user(
             trained = training.run(histories, hold_out, refit, interests_of(settings.graph.interest))
     except EncoderError as error:
         fail(str(error), ExitCode.FAILED)
-    metrics = {"users": float(histories.users), "interactions": float(len(histories)), **trained.metrics}
+    metrics = {
+        "users": float(histories.users),
+        "interactions": float(len(histories)),
+        LEARNED_UNTIL: trained.learned_until,
+        **trained.metrics,
+    }
     command = (
         f"interestream train user --events {events.name} --items {items.name} --encoder {encoder.value} "
         f"--hold-out {hold_out.value} --refit {refit.value} --epochs {epochs} --negatives {negatives} --seed {seed}"
-    )
+    ) + (f" --before {before}" if before is not None else "")
     card = Card(format="", command=command, data=data, licence=licence, attribution=attribution, metrics=metrics)
     name = save_user_model(out, trained.parts, card)
     ignored = {"events": dict(refused), "rows": dict(refused_rows)}

@@ -18,7 +18,7 @@ from stream.ranker_file import FIXED, LEARNED, RankerFile, read_ranker, version_
 from stream.ranker_training import training
 from stream.ranker_training.replay import training_settings
 from stream.ranker_training.training import Shop, TooLittle, train_ranker
-from stream.recommendations import Recommendation, decode
+from stream.recommendations import Recommendation, decode, rfc3339
 from stream.settings import Settings
 from tests.unit.stream.ranker_training import returning_shop, stepping_shop
 
@@ -251,3 +251,35 @@ def test_files_that_cannot_be_used_are_named(
     assert ran.exit_code == code, ran.output
     assert said in ran.stderr
     assert not (tmp_path / "ranker.json").exists()
+
+
+def test_a_user_model_that_has_seen_what_it_is_asked_is_warned_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("INTERESTREAM_ENCODER__TEXT", "hashing")
+    events, items = stepping_shop.write(tmp_path)
+    files = ["--events", str(events), "--items", str(items)]
+
+    def model(name: str, *options: str) -> Path:
+        ran = CliRunner().invoke(app, ["user", *files, "--out", str(tmp_path / name), "--epochs", "1", *options])
+        assert ran.exit_code == 0, ran.output
+        return tmp_path / name
+
+    def learned_with(folder: Path) -> str:
+        monkeypatch.setenv("INTERESTREAM_ENCODER__USER_MODEL_DIR", str(folder))
+        ran = CliRunner().invoke(app, ["ranker", *files, "--output", str(tmp_path / "ranker.json")])
+        assert ran.exit_code == 0, ran.output
+        return " ".join(ran.stderr.split())
+
+    told = learned_with(model("everything"))
+    first = read_ranker(tmp_path / "ranker.json").periods["training"].first
+    last = read_ranker(tmp_path / "ranker.json").periods["test"].last
+    assert f"has learned from events until {last}, and is asked what happened from {first} on" in told
+    assert f"`interestream train user --before {first}`" in told
+    assert learned_with(model("former", "--before", first)) == ""
+    card = json.loads((tmp_path / "former" / "model.json").read_text())
+    assert rfc3339(round(1000 * card["metrics"]["learned_until"])) < first
+    assert f"--before {first}" in card["command"]
+    ran = CliRunner().invoke(app, ["user", *files, "--out", str(tmp_path / "none"), "--before", "soon"])
+    assert ran.exit_code == 2
+    assert "--before: 'soon' is no day" in ran.stderr
