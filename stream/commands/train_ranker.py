@@ -32,7 +32,7 @@ def ranker(
     Four tenths of the messages fill the graph. In the next three tenths the candidates' features are recorded before
     each interaction, and the weights are fitted to what was taken then. The next 15 % choose: unless the learned
     weights are better there, the fixed ones stay, for each list by itself. The last 15 % judge and fit nothing. Of more
-    than 50,000 messages the last 30,000 are divided like that, and all before fill the graph.
+    than 33,333 messages the last 20,000 are divided like that, and all before fill the graph.
     Use the file by INTERESTREAM_GRAPH__RANKING__LEARNED_FILE; workers that run take a new one over by themselves.
 
     A trained user model (encoder.user_model_dir) foretells best what it has learned from. Give a former one, of

@@ -29,9 +29,9 @@ from stream.settings import Settings
 SHARES = {"warm-up": 0.4, "training": 0.3, "validation": 0.15, "test": 0.15}
 """Of the messages, in the order of time. Warm-up fills the graph, and nothing is asked; test is never fitted on."""
 
-MOST_ASKED = 30_000
-"""Of a longer log than these are 60 % of, all that goes before is warm-up: asking costs ten times what processing does,
-and lists are made over all that a worker knows."""
+MOST_ASKED = 20_000
+"""Of a log that these are less than 60 % of, all that goes before is warm-up: to ask before each message costs several
+times what it costs to process many together, and what is asked of is what workers have, a graph that knows much."""
 
 LEAST_MESSAGES = 1000
 
