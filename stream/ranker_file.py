@@ -32,8 +32,9 @@ class RankerFileError(Exception):
 class LearnedList(msgspec.Struct, frozen=True):
     """What was learned of one list.
 
-    weights: by feature, those to rank with; chosen: ``learned`` or ``fixed``; reason: why; fitted: what the training
-    period gave, chosen or not (None: nothing); cases: by period, those that were learned from or judged; validation,
+    weights: by feature, those to rank with; chosen: ``learned`` or ``fixed``; reason: why; fitted: the best,
+    on validation, of what the training period gave and of what lies between that and the fixed weights, chosen or not
+    (None: nothing); cases: by period, those that were learned from or judged; validation,
     test: HR@10, NDCG@10 of ``fixed`` and ``learned`` on the same cases, and ``lead``: of NDCG@10, with its standard
     error by users (none where there is one user). With too few cases to learn from there is no validation, and test
     has ``fixed`` alone.

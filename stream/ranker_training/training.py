@@ -20,7 +20,7 @@ from stream.pipeline import Pipeline
 from stream.progress import Progress
 from stream.ranker_file import FIXED, FORMAT, LEARNED, LearnedList, LearnedVisit, Period, RankerFile, version_of
 from stream.ranker_training.cases import Cases, Ranks
-from stream.ranker_training.fit import LEAST_CASES, RIDGES, fit_weights
+from stream.ranker_training.fit import LEAST_CASES, STEPS, fit_weights, towards
 from stream.ranker_training.log import Message
 from stream.ranker_training.replay import Clock, Replay, training_settings
 from stream.recommendations import CROSS_SELL, NEXT_CROSS_SELL, NEXT_UP_SELL, UP_SELL, rfc3339
@@ -89,9 +89,9 @@ async def _train(
         await replay.process(parts["warm-up"], step)
     with progress("training", len(parts["training"])) as step:
         recorded = await replay.record(parts["training"], step)
+    fitted = {name: fit_weights(recorded[name], own, seed) or own for name, own in fixed.items()}
     contenders = [fixed]
-    for ridge in RIDGES:
-        contenders.append({name: fit_weights(recorded[name], own, ridge, seed) or own for name, own in fixed.items()})
+    contenders += [{name: towards(own, fitted[name], step) for name, own in fixed.items()} for step in STEPS]
     with progress("validation", len(parts["validation"])) as step:
         validated = await replay.judge(parts["validation"], [_weights(contender) for contender in contenders], step)
     best = {name: _best(validated[name]) for name in fixed}
@@ -164,7 +164,7 @@ def _best(ranks: Ranks) -> int:
     """Return the number of the learned contender with the best validation; the first of equals."""
     if not len(ranks):
         return 1
-    return max(range(1, len(RIDGES) + 1), key=lambda number: ranks.gains()[:, number].mean())
+    return max(range(1, len(STEPS) + 1), key=lambda number: ranks.gains()[:, number].mean())
 
 
 def _decide(

@@ -27,7 +27,7 @@ from stream.evaluation.ranker.trees import SETTINGS
 from stream.event_files import read_catalogue
 from stream.pipeline import Pipeline
 from stream.ranker_training.cases import Cases
-from stream.ranker_training.fit import MOST_CASES, RIDGES, fit_weights
+from stream.ranker_training.fit import MOST_CASES, fit_weights
 from stream.ranker_training.log import read_log
 from stream.ranker_training.replay import Clock, Replay, training_settings
 from stream.recommendations import CROSS_SELL, UP_SELL
@@ -96,7 +96,7 @@ def microseconds_per_user(cases: Cases, score: Scorer) -> float:
 def compared(train: Cases, test: Cases, fixed: tuple[float, ...], seed: int) -> dict[str, object]:
     """Return figures of the fixed weights, the learned ones and the trees."""
     _, values, hits = train.table(MOST_CASES, seed)
-    learned = fit_weights(train, fixed, RIDGES[0], seed)
+    learned = fit_weights(train, fixed, seed)
     if learned is None or not len(test):
         return {"cases": {"training": len(train), "test": len(test)}}
     model = HistGradientBoostingClassifier(random_state=seed, **SETTINGS).fit(values, hits)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from stream.ranker_training.cases import Cases, Ranks
-from stream.ranker_training.fit import LEAST_CASES, fit_weights
+from stream.ranker_training.fit import LEAST_CASES, STEPS, fit_weights, towards
 from stream.ranker_training.training import split
 from tests.unit.stream.ranker_training.stepping_shop import shop
 
@@ -21,7 +21,7 @@ def cases_decided_by(place: int, count: int = 300, seed: int = 0) -> Cases:
 
 @pytest.mark.parametrize("place", range(4))
 def test_the_feature_that_decides_gets_the_weight(place: int) -> None:
-    found = fit_weights(cases_decided_by(place), FIXED, 1e-4, 0)
+    found = fit_weights(cases_decided_by(place), FIXED, 0)
     assert found is not None
     assert found[place] > 0.9 * sum(found)
     assert sum(found) == pytest.approx(sum(FIXED), abs=1e-3)
@@ -32,7 +32,7 @@ def test_a_feature_that_speaks_against_gets_none_instead_of_a_negative_weight() 
     for _ in range(300):
         values = lot.random((20, 4))
         cases.add(np.arange(20), values, [int((values[:, 0] - values[:, 3]).argmax())])
-    found = fit_weights(cases, FIXED, 1e-4, 0)
+    found = fit_weights(cases, FIXED, 0)
     assert found is not None
     assert found[3] == 0.0
     assert min(found) >= 0.0
@@ -44,21 +44,21 @@ def test_a_feature_that_is_the_same_everywhere_gets_none() -> None:
         values = lot.random((20, 3))
         values[:, 1] = 0.0
         cases.add(np.arange(20), values, [int(values[:, 0].argmax())])
-    found = fit_weights(cases, (0.7, 0.5, 0.2), 1e-4, 0)
+    found = fit_weights(cases, (0.7, 0.5, 0.2), 0)
     assert found is not None
     assert found[1] == 0.0
 
 
 def test_too_few_cases_teach_nothing() -> None:
-    assert fit_weights(cases_decided_by(0, LEAST_CASES - 1), FIXED, 1e-4, 0) is None
-    assert fit_weights(Cases(), FIXED, 1e-4, 0) is None
+    assert fit_weights(cases_decided_by(0, LEAST_CASES - 1), FIXED, 0) is None
+    assert fit_weights(Cases(), FIXED, 0) is None
 
 
 def test_cases_in_which_nothing_is_told_apart_teach_nothing() -> None:
     cases = Cases()
     for _ in range(100):
         cases.add(np.arange(5), np.full((5, 4), 0.5), [2])
-    assert fit_weights(cases, FIXED, 1e-4, 0) is None
+    assert fit_weights(cases, FIXED, 0) is None
 
 
 def test_a_case_that_holds_nothing_taken_is_not_kept() -> None:
@@ -104,6 +104,18 @@ def test_a_users_cases_count_as_one_in_the_error() -> None:
     assert apart.lead(1, 0)[1] == pytest.approx(np.sqrt(0.75 * 40 / 39) / np.sqrt(40))
     assert together.lead(1, 0)[1] == pytest.approx(np.sqrt(0.75 * 4 / 3) / np.sqrt(4))
     assert alone.lead(1, 0)[1] == float("inf")
+
+
+def test_steps_lead_from_the_fixed_weights_to_the_fitted_ones() -> None:
+    fitted = (0.0, 0.6, 1.6)
+    assert towards(FIXED[:3], fitted, 0.0) == FIXED[:3]
+    assert towards(FIXED[:3], fitted, 1.0) == fitted
+    between = [towards(FIXED[:3], fitted, step) for step in STEPS]
+    assert between[-1] == fitted
+    for place in range(3):
+        weights = [FIXED[place], *(weight[place] for weight in between)]
+        assert weights in (sorted(weights), sorted(weights, reverse=True))
+        assert len(set(weights)) == 1 + len(STEPS)
 
 
 def test_the_periods_follow_each_other_and_hold_everything_once() -> None:
