@@ -3,6 +3,8 @@
 import gzip
 import random
 from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +13,12 @@ from stream.evaluation.cases import Cases, cases_from_log
 from stream.evaluation.interactions import Catalogue, Knowledge, Log
 
 DAY_MS = 86_400_000
+
+
+@contextmanager
+def unseen(title: str, total: int | None) -> Iterator[Callable[[], None]]:
+    """A progress that nobody looks at."""
+    yield lambda: None
 
 
 def catalogue_of(

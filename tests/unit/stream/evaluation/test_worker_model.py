@@ -1,7 +1,5 @@
 """The user model of the trained worker knows what came before the tests, and nothing else."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,14 +12,9 @@ from stream.evaluation.reading import RawEvents
 from stream.evaluation.worker_model import WorkerModels
 from stream.evaluation.worker_run import stretch_of
 from stream.settings import Settings
-from tests.unit.stream.evaluation.small_shops import write_shop
+from tests.unit.stream.evaluation.small_shops import unseen, write_shop
 
 SETTINGS = Settings.model_validate({"encoder": {"text": "hashing"}})
-
-
-@contextmanager
-def unseen(title: str, total: int | None) -> Iterator[Callable[[], None]]:
-    yield lambda: None
 
 
 @pytest.fixture(scope="module")

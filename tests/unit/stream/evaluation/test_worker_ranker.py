@@ -1,7 +1,6 @@
 """The weights of the trained worker's ranker know what came before the tests, and nothing else."""
 
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,14 +21,9 @@ from stream.ranker_file import RankerFile, load_weights, read_ranker
 from stream.ranker_training import fit, training
 from stream.ranker_training.training import TooLittle
 from stream.settings import Settings
-from tests.unit.stream.evaluation.small_shops import write_shop
+from tests.unit.stream.evaluation.small_shops import unseen, write_shop
 
 SETTINGS = Settings.model_validate({"encoder": {"text": "hashing"}})
-
-
-@contextmanager
-def unseen(title: str, total: int | None) -> Iterator[Callable[[], None]]:
-    yield lambda: None
 
 
 @pytest.fixture(scope="module")
