@@ -23,6 +23,7 @@ from stream.commands.days import read_day
 from stream.commands.training import encode_with_bar, say_refused
 from stream.epoch_bars import EpochBars
 from stream.event_files import EventFileError, count_hint
+from stream.recommendations import rfc3339
 from stream.settings import Settings
 from stream.training_files import read_events, read_rows, texts_of, training_items
 
@@ -151,5 +152,6 @@ def read_shop_items(
 
 def _text(out: Path, name: str, metrics: dict[str, float]) -> str:
     lines = [f"{out}: {name}"]
-    lines += [f"  {key}: {value:g}" for key, value in metrics.items()]
+    for key, value in metrics.items():
+        lines.append(f"  {key}: {rfc3339(round(1000 * value)) if key == LEARNED_UNTIL else f'{value:g}'}")
     return "\n".join(lines)

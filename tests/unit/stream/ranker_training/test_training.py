@@ -263,6 +263,8 @@ def test_a_user_model_that_has_seen_what_it_is_asked_is_warned_of(
     def model(name: str, *options: str) -> Path:
         ran = CliRunner().invoke(app, ["user", *files, "--out", str(tmp_path / name), "--epochs", "1", *options])
         assert ran.exit_code == 0, ran.output
+        until = json.loads((tmp_path / name / "model.json").read_text())["metrics"]["learned_until"]
+        assert f"learned_until: {rfc3339(round(1000 * until))}\n" in ran.stdout
         return tmp_path / name
 
     def learned_with(folder: Path) -> str:
