@@ -18,6 +18,7 @@ from stream.evaluation.reading import RawEvents
 from stream.evaluation.worker_asked import AskedUser, ask, ask_after_one_purchase
 from stream.evaluation.worker_lists import LENGTH, LISTS, WorkerLists, heard_of, listed_of, split_by_occasion
 from stream.evaluation.worker_told import (
+    AT_ONCE,
     event_message,
     opened_worker,
     shift_of,
@@ -31,9 +32,6 @@ from stream.recommendations import decode as decode_lists
 from stream.refresher import RefreshedUser
 from stream.settings import Settings
 from stream.trackers import Rejected, decode
-
-AT_ONCE = 4000
-"""So many interactions are processed together, as by a worker that catches up: nobody reads the lists made then."""
 
 
 def latest_known(log: Log, known: BoolArray, most: int) -> IntArray:

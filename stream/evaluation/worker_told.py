@@ -15,6 +15,10 @@ from stream.settings import Settings, StoreName
 _END_MS = 1_700_000_000_000
 """Where the log's last interaction is moved to: some data sets' clocks only tell an order."""
 
+AT_ONCE = 4000
+"""So many interactions are processed together where nobody reads the lists made meanwhile, as by a worker that catches
+up."""
+
 _NOW = 1e-9
 
 

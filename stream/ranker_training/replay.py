@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from graph.lapses import DAY_MS
 from graph.ranking.lists import NextVisit, UserLists
 from graph.ranking.weights import Weights
-from stream.evaluation.worker_told import worker_settings
+from stream.evaluation.worker_told import AT_ONCE, worker_settings
 from stream.pipeline import Pipeline
 from stream.ranker_training.cases import Cases, Ranks
 from stream.ranker_training.log import Message
@@ -16,7 +16,6 @@ from stream.users import CachedUser, loaded_user
 
 MOST_TOGETHER = 64
 """So many messages, of as many users, are asked about and then processed together: a micro-batch."""
-
 
 ROWS_TOGETHER = 500
 
@@ -56,8 +55,8 @@ class Replay:
 
     async def process(self, messages: Sequence[Message], step: Callable[[], None]) -> None:
         """Process messages, asking nothing."""
-        for start in range(0, len(messages), 10 * MOST_TOGETHER):
-            await self._process(messages[start : start + 10 * MOST_TOGETHER], step)
+        for start in range(0, len(messages), AT_ONCE):
+            await self._process(messages[start : start + AT_ONCE], step)
 
     async def record(self, messages: Sequence[Message], step: Callable[[], None]) -> dict[str, Cases]:
         """Return, by list, the features of what could be listed: before each message; before each visit."""
@@ -116,6 +115,7 @@ class Replay:
             self._clock.now = max(self._clock.now, message.at)
             self._pipeline.log.append(self._pipeline.settings.topics.interactions, message.key, message.value)
         await self._pipeline.drain()
+        self._pipeline.log.forget()
         for _ in batch:
             step()
 

@@ -16,6 +16,7 @@ from graph.ranking.weights import (
 )
 from graph.settings import GraphSettings
 from stream.encoding import load_encoders
+from stream.evaluation.worker_told import AT_ONCE
 from stream.pipeline import Pipeline
 from stream.progress import Progress
 from stream.ranker_file import FIXED, FORMAT, LEARNED, LearnedList, LearnedVisit, Period, RankerFile, version_of
@@ -71,7 +72,7 @@ async def train_ranker(shop: Shop, base: Settings, seed: int, progress: Progress
     """
     parts, settings = split(shop.messages), training_settings(base)
     clock = Clock(shop.messages[0].at)
-    pipeline = Pipeline(settings, load_encoders(settings.encoder), clock)
+    pipeline = Pipeline(settings, load_encoders(settings.encoder), clock, max_records=AT_ONCE)
     await pipeline.start()
     try:
         return await _train(shop, parts, Replay(pipeline, clock), settings, seed, progress)
