@@ -151,6 +151,8 @@ def _show(report: Report, worker_ranker: str | None, written: list[Path]) -> Non
         console.print(table)
     if worker_ranker is not None:
         console.print(f"the worker's ranker: {worker_ranker}")
+    if report.unlearned:
+        console.print(f"the trained worker learned no weights: {report.unlearned}", soft_wrap=True, markup=False)
     if report.no_worker:
         console.print(f"the worker: {report.no_worker}", soft_wrap=True, markup=False)
     if report.worker and report.unknown_kinds:

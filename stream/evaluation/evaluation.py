@@ -83,6 +83,7 @@ def _evaluate(shop: Shop, options: Options, contest: Contest, settings: Settings
         next_visit_trained_worker=without_summary(workers.figures.get(FOR_NEXT_VISIT[TRAINED_WORKER], {})),
         training=workers.training,
         trained_ranker=workers.ranker,
+        unlearned=workers.unlearned,
         nightly=workers.nightly,
         published=workers.published,
         worker_tests=workers.tests,

@@ -26,11 +26,11 @@ class Report:
 
     relations: of each cross-sell section, the shares of the lists that relations hold. worker: what the worker's own
     code published or answered, by list; trained_worker: the same with what was learned before the tests: a user model,
-    training: its metrics, and trained_ranker, None where it ranks as the other one does; next_visit_worker,
-    next_visit_trained_worker: their lists for the next visit; nightly: all these lists against those of nightly
-    batches; published: the lists themselves, by worker, and worker_tests what they were asked; worker_relations: their
-    cross-sell by relation; unknown_kinds: how many events the worker does not know, by kind; no_worker: why there is
-    none, where nobody asked for one.
+    training: its metrics, and trained_ranker, None where it ranks as the other one does, and unlearned why;
+    next_visit_worker, next_visit_trained_worker: their lists for the next visit; nightly: all these lists against those
+    of nightly batches; published: the lists themselves, by worker, and worker_tests what they were asked;
+    worker_relations: their cross-sell by relation; unknown_kinds: how many events the worker does not know, by kind;
+    no_worker: why there is none, where nobody asked for one.
     left_out: what was asked for and could not be made, by name, and why.
     """
 
@@ -48,6 +48,7 @@ class Report:
     next_visit_trained_worker: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     training: Mapping[str, float] = field(default_factory=dict)
     trained_ranker: RankerFile | None = None
+    unlearned: str = ""
     nightly: Mapping[str, Comparison] = field(default_factory=dict)
     published: Mapping[str, WorkerLists] = field(default_factory=dict)
     worker_tests: WorkerTests | None = None
@@ -82,6 +83,7 @@ class Report:
             ),
             "training": dict(self.training),
             "trained_worker_ranker": msgspec.to_builtins(self.trained_ranker),
+            "no_trained_worker_ranker": self.unlearned or None,
             "nightly": {name: comparison.as_json() for name, comparison in self.nightly.items()},
             "worker_unknown_kinds": dict(self.unknown_kinds),
             "no_worker": self.no_worker or None,

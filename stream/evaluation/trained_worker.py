@@ -24,12 +24,13 @@ class Runs(Generic[Lists]):
     """Of the worker as it is set up and, if wanted, of the trained one: its lists by name, and what became of it.
 
     training: metrics of the trained one's model. ranker: what was learned of its ranker; None where it ranks as the
-    other one does. left_out: why there is no trained one.
+    other one does, unlearned: why. left_out: why there is no trained one.
     """
 
     found: dict[str, Lists]
     training: Mapping[str, float] = field(default_factory=dict)
     ranker: RankerFile | None = None
+    unlearned: str = ""
     left_out: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -51,32 +52,35 @@ def run_each(
         return Runs(found)
     with TemporaryDirectory(prefix="interestream-") as folder:
         try:
-            own, metrics, ranker = _learn(settings, raw, catalogue, told, contest, Path(folder))
-            return Runs(found | {TRAINED_WORKER: run(TRAINED_WORKER, own)}, metrics, ranker)
+            own, metrics, ranker, unlearned = _learn(settings, raw, catalogue, told, contest, Path(folder))
+            return Runs(found | {TRAINED_WORKER: run(TRAINED_WORKER, own)}, metrics, ranker, unlearned)
         except EncoderError as error:
             return Runs(found, left_out={TRAINED_WORKER: f"--train: {error}"})
 
 
 def _learn(
     settings: Settings, raw: RawEvents, catalogue: Catalogue, told: Sequence[int], contest: Contest, folder: Path
-) -> tuple[Settings, Mapping[str, float], RankerFile | None]:
+) -> tuple[Settings, Mapping[str, float], RankerFile | None, str]:
     """Train a user model on all of it, and the ranker's weights on its latest part with a model of what was before.
 
     No weights are learned where the settings name a file of some, or where there is too little to learn them from: then
-    those of the settings stay, as they do for whoever calls ``interestream train ranker``.
+    those of the settings stay, as they do for whoever calls ``interestream train ranker``. The last of what is returned
+    says why, if so.
     """
     models = WorkerModels(raw, catalogue, settings, contest.seed, contest.progress)
-    model = models.train(told, _made(folder / "model"))
+    model = models.train(told, _made(folder / "model"), "trained worker")
     if settings.graph.ranking.learned_file is not None:
-        return model.settings, model.metrics, None
+        return model.settings, model.metrics, None, "it ranks by the weights that it was given"
     try:
         lesson = RankerLesson(raw, catalogue, told, settings.trackers)
-        former = models.train(told[: lesson.before], _made(folder / "former"))
-    except (TooLittle, EncoderError):
-        return model.settings, model.metrics, None
+        former = models.train(told[: lesson.before], _made(folder / "former"), "trained worker: a former model")
+    except TooLittle as error:
+        return model.settings, model.metrics, None, str(error)
+    except EncoderError as error:
+        return model.settings, model.metrics, None, f"no user model of what came before: {error}"
     path = folder / "ranker.json"
     ranker = lesson.learn(former.settings, path, contest.seed, contest.progress)
-    return ranked_by(model.settings, path), model.metrics, ranker
+    return ranked_by(model.settings, path), model.metrics, ranker, ""
 
 
 def _made(folder: Path) -> Path:

@@ -1,6 +1,7 @@
 """A user model from what the worker processed before its tests, such as a shop has that trains every night."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,16 +49,21 @@ class WorkerModels:
         self._seed, self._progress = seed, progress
         self._items = training_items(rows, vectors, load_categories(base.encoder, text))
 
-    def train(self, told: Iterable[int], folder: Path) -> WorkerModel:
+    def train(self, told: Iterable[int], folder: Path, title: str) -> WorkerModel:
         """Train on the interactions at these places of the raw events, in order of time, into ``folder``.
 
+        title: of the progress bars, before what they show.
         Raises encoders.base.EncoderError when they teach too little.
         """
         text = self._text
         row_of = {item_id: row for row, item_id in enumerate(self._items.ids)}
         histories = build_histories(_events(self._raw, told), row_of)
         options = TrainingOptions(seed=self._seed)
-        with EpochBars(self._progress, lambda _: None) as bars:
+
+        def titled(stage: str, total: int | None) -> AbstractContextManager[Callable[[], None]]:
+            return self._progress(f"{title}: {stage}", total)
+
+        with EpochBars(titled, lambda _: None) as bars:
             training = UserTraining(self._items, text.model, load_projection(text), options, watcher=bars)
             trained = training.run(histories, HoldOut.PERIOD, Refit.ALL)
         card = Card(format="", command="interestream evaluate --train", metrics=trained.metrics)

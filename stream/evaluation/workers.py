@@ -47,9 +47,9 @@ NOTHING_TO_LIST = "no item has a title, a brand or a category, without which the
 class Workers:
     """What workers published or answered: figures by worker and list.
 
-    training: metrics of the trained one's model; ranker: what was learned of its ranker, if anything was. published:
-    the lists themselves, by worker; tests: what all of them were asked, None where nobody ran. relations: by worker and
-    relation.
+    training: metrics of the trained one's model; ranker: what was learned of its ranker; unlearned: why nothing was.
+    published: the lists themselves, by worker; tests: what all of them were asked, None where nobody ran. relations: by
+    worker and relation.
 
     unknown_kinds: how many events the worker does not know, by their kind; they were neither processed nor tested.
     left_out: why a worker that was asked for did not run, by its name; no_text_model: the same, if that was why.
@@ -59,6 +59,7 @@ class Workers:
     figures: Mapping[str, dict[str, dict[str, float]]] = field(default_factory=dict)
     training: Mapping[str, float] = field(default_factory=dict)
     ranker: RankerFile | None = None
+    unlearned: str = ""
     nightly: Mapping[str, Comparison] = field(default_factory=dict)
     published: Mapping[str, WorkerLists] = field(default_factory=dict)
     tests: WorkerTests | None = None
@@ -108,6 +109,7 @@ def run_workers(
         figures={name: published_figures(lists) for name, lists in every.items()},
         training=runs.training,
         ranker=runs.ranker,
+        unlearned=runs.unlearned,
         nightly=nightly or {},
         published=every,
         tests=_tests(Processed.of(shop, found[WORKER]).cases(), shop.users, nightly),
@@ -167,6 +169,7 @@ def ask_worker(
         figures={name: asked_figures(lists, cases, len(places)) for name, lists in every.items()},
         training=runs.training,
         ranker=runs.ranker,
+        unlearned=runs.unlearned,
         nightly=nightly or {},
         published=every,
         tests=_tests(cases, shop.users, nightly),

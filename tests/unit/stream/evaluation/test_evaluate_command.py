@@ -236,7 +236,10 @@ def test_prequential_trains_a_user_model_for_the_worker(shop: tuple[Path, Path])
     compared = found["nightly"]["cross-sell"]
     workers = {"worker", "trained worker", "next-visit worker", "next-visit trained worker"}
     assert compared["leads"].keys() == workers <= compared["models"].keys()
+    reason = "320 messages that can be used, at least 1000 are needed"
+    assert (found["trained_worker_ranker"], found["no_trained_worker_ranker"]) == (None, reason)
     shown = call(shop, *options, "--train")
+    assert f"the trained worker learned no weights: {reason}" in shown.stdout
     assert "trained, cross-sell" in shown.stdout
     assert re.search(r"trained worker, lead over .+: [+-]0\.\d{4}", shown.stdout)
     assert "trained worker: its user model" in shown.stdout

@@ -27,7 +27,7 @@ def model_of(raw: RawEvents, shop: Shop, folder: Path) -> str:
     folder.mkdir()
     places, tested_from = stretch_of(raw, 300)
     told = range(places.start, tested_from)
-    return WorkerModels(raw, shop.catalogue, SETTINGS, 0, unseen).train(told, folder).name
+    return WorkerModels(raw, shop.catalogue, SETTINGS, 0, unseen).train(told, folder, "").name
 
 
 def with_item(raw: RawEvents, place: int) -> RawEvents:
@@ -47,7 +47,7 @@ def test_tests_and_what_the_worker_never_saw_teach_nothing(shop: Shop, tmp_path:
 
 
 def test_a_worker_can_use_it(shop: Shop, tmp_path: Path) -> None:
-    model = WorkerModels(shop.raw, shop.catalogue, SETTINGS, 0, unseen).train(range(240), tmp_path)
+    model = WorkerModels(shop.raw, shop.catalogue, SETTINGS, 0, unseen).train(range(240), tmp_path, "")
     assert load_encoders(model.settings.encoder).user.name == model.name
     assert model.metrics["test_ndcg@10"] > 0
     assert SETTINGS.encoder.user_model_dir is None

@@ -79,7 +79,7 @@ def runs(
         def __init__(self, raw: object, catalogue: object, base: Settings, *_: object) -> None:
             self._base = base
 
-        def train(self, places: range, folder: Path) -> WorkerModel:
+        def train(self, places: range, folder: Path, _title: str) -> WorkerModel:
             return WorkerModel(self._base, folder.name, {"learned": len(places)})
 
     monkeypatch.setattr(trained_worker, "WorkerModels", Models)
@@ -98,15 +98,18 @@ def test_the_trained_worker_ranks_by_what_it_learned(
 ) -> None:
     found, (fixed, learned) = runs(shop, range(300), SETTINGS, monkeypatch)
     assert found.ranker is not None
+    assert not found.unlearned
     assert found.ranker.weights == learned
     assert fixed == load_weights(SETTINGS.graph)
     few, (_, same) = runs(shop, range(40), SETTINGS, monkeypatch)
     assert few.ranker is None
+    assert few.unlearned == "40 messages that can be used, at least 100 are needed"
     assert same == fixed
     path = tmp_path / "named.json"
     named = learn(shop, range(120, 360), path)
     given, both = runs(shop, range(300), ranked_by(SETTINGS, path), monkeypatch)
     assert given.ranker is None
+    assert given.unlearned == "it ranks by the weights that it was given"
     assert both == [named.weights, named.weights]
 
 
@@ -117,9 +120,9 @@ def test_the_ranker_learns_with_a_model_that_did_not_see_what_it_is_asked(
     learned: list[tuple[str, Iterable[int]]] = []
 
     class Models(WorkerModels):
-        def train(self, told: Iterable[int], folder: Path) -> WorkerModel:
+        def train(self, told: Iterable[int], folder: Path, title: str) -> WorkerModel:
             learned.append((folder.name, told))
-            return super().train(told, folder)
+            return super().train(told, folder, title)
 
     asked: list[str] = []
 
