@@ -55,7 +55,10 @@ class ListSettings(BaseModel):
     up_sell_max_ratio: float = Field(2.5, gt=1, description="Highest price of an up-sell item over its anchor's.")
     anchors: PositiveInt = Field(5, description="Latest distinct items that up-sell starts from.")
     category_feature: float = Field(0.2, ge=0, description="Weight of the category association.")
-    transition_feature: float = Field(1.0, ge=0, description="Weight of the item transitions.")
+    transition_feature: float = Field(4.0, ge=0, description="Weight of the item transitions in cross-sell.")
+    up_sell_transition_feature: float = Field(
+        8.0, ge=0, description="The same in up-sell, where few of the steps from the history end."
+    )
     embedding_feature: float = Field(0.4, ge=0, description="Weight of the embedding's cosine in cross-sell.")
     up_sell_embedding_feature: float = Field(0.8, ge=0, description="The same in up-sell.")
     likeness_feature: float = Field(
@@ -105,7 +108,8 @@ class NextVisitSettings(BaseModel):
 
     enabled: bool = Field(True, description="Whether every message also holds lists for the user's next visit.")
     category_feature: float = Field(0.0, ge=0, description="Weight of the category association.")
-    transition_feature: float = Field(1.0, ge=0, description="Weight of the item transitions.")
+    transition_feature: float = Field(4.0, ge=0, description="Weight of the item transitions in cross-sell.")
+    up_sell_transition_feature: float = Field(8.0, ge=0, description="The same in up-sell.")
     embedding_feature: float = Field(2.0, ge=0, description="Weight of the embedding's cosine in cross-sell.")
     likeness_feature: float = Field(0.0, ge=0, description="Weight of the likeness to one of the latest items.")
     words_feature: float = Field(1.0, ge=0, description="Weight of the words shared with the latest item.")

@@ -17,7 +17,7 @@ from graph.ranking.weights import (
 from graph.settings import GraphSettings
 from stream.recommendations import CROSS_SELL, NEXT_CROSS_SELL, NEXT_UP_SELL, UP_SELL
 
-FORMAT = 5
+FORMAT = 6
 MAX_BYTES = 1 << 20
 MAX_WEIGHT = 1000.0
 FIXED, LEARNED = "fixed", "learned"

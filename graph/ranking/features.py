@@ -29,12 +29,9 @@ def closeness(embeddings: Vectors, vectors: Vectors, users: IntArray, rows: IntA
     return np.clip(cosines.astype(np.float64), 0.0, 1.0)
 
 
-def share_of_largest(values: FloatArray, users: IntArray, size: int) -> FloatArray:
-    """Return values >= 0 over the user's largest, in [0, 1]."""
-    largest = np.zeros(size)
-    np.maximum.at(largest, users, values)
-    divisors = largest[users]
-    return np.divide(values, divisors, out=np.zeros_like(values), where=divisors > 0.0)
+def saturating(values: FloatArray, half: float) -> FloatArray:
+    """Return values >= 0 as value / (value + half), in [0, 1): what a candidate has does not depend on the others."""
+    return values / (values + half)
 
 
 def contributions(features: Sequence[tuple[float, FloatArray]]) -> IntArray:

@@ -1,20 +1,21 @@
 """Which part of a user's past a reason names: the one without which the item would score less.
 
-Features are shares of the user's largest. A part of the past that feeds the largest candidate even more than the item
-at hand holds the item down rather than up, however much it adds: it is not why the item is there.
+Once an item of the history is gone, those before it move up and count for more. An item that feeds the candidate less
+than it holds others back that feed it is not why the candidate is there.
 """
+
+from dataclasses import dataclass
 
 import numpy as np
 
 from graph.ranking.batch import ProfileBatch
 from graph.ranking.codes import IntArray
 from graph.ranking.cross_candidates import CrossCandidates
-from graph.ranking.features import Vectors
-from graph.ranking.ragged import FloatArray, first_of_largest, group_starts, is_among, ranges, sort_order
+from graph.ranking.features import Vectors, saturating
+from graph.ranking.ragged import FloatArray, first_of_largest, is_among, ranges
 from graph.ranking.shop import Shop
 from graph.ranking.up_candidates import UpCandidates
 
-_ALL_BUT = 1.0 - 1e-9
 _GRAIN = 1e6
 _TINY = np.finfo(np.float64).tiny
 
@@ -23,56 +24,62 @@ Reached = CrossCandidates | UpCandidates
 """Candidates of either list, with the steps that lead to each."""
 
 
-def parts_of_largest(batch: ProfileBatch, found: Reached) -> FloatArray:
-    """Return (anchors,) each anchor's part in the strength of its user's largest candidate, 0 where that is 0."""
-    order = sort_order([found.users, np.arange(len(found.users))])
-    largest = order[first_of_largest(found.transitions[order], found.users[order])]
-    largest = largest[found.transitions[largest] > 0.0]
-    followed, owners = _steps_of(found, largest)
-    parts = np.zeros(len(batch.anchors.ids))
-    np.add.at(
-        parts,
-        found.steps.anchors[followed],
-        found.steps.values[followed] / found.transitions[largest][owners],
-    )
-    return parts
+@dataclass(frozen=True, slots=True)
+class Without:
+    """What is left of the strength of n candidates' transitions without one item of the history.
+
+    strengths: (n,) with all of it; left: (n, places) without the item at each place, 0 the latest; places: (anchors,)
+    of the batch's anchors.
+    """
+
+    strengths: FloatArray
+    left: FloatArray
+    places: IntArray
+
+    def of(self, chosen: IntArray) -> "Without":
+        """Return what there is of some of the candidates."""
+        return Without(self.strengths[chosen], self.left[chosen], self.places)
+
+    def factors(self, anchors: IntArray, half: float) -> FloatArray:
+        """Return (n,) by what each candidate's feature would change without an anchor of its own.
+
+        Negative anchors: for none, 1, as for a candidate that no transition leads to.
+        """
+        found = np.ones(len(anchors))
+        reached = np.flatnonzero((self.strengths > 0.0) & (anchors >= 0))
+        left = self.left[reached, self.places[anchors[reached]]]
+        found[reached] = saturating(left, half) / saturating(self.strengths[reached], half)
+        return found
 
 
-def strongest_steps(found: Reached, picked: IntArray, of_largest: FloatArray) -> IntArray:
+def without_each(batch: ProfileBatch, found: Reached, picked: IntArray) -> Without:
+    """Take each item of the history away in turn; ``picked``: the candidates to do it for."""
+    anchors, steps = batch.anchors, found.steps
+    size = len(picked), int(anchors.places.max(initial=0)) + 1
+    followed, owners = _steps_of(found, picked)
+    values, of = steps.values[followed], steps.anchors[followed]
+    moves = anchors.places[of] > 0
+    nearer = np.where(moves, anchors.decays[of - moves] / anchors.decays[of], 1.0)
+    own, risen = np.zeros(size), np.zeros(size)
+    np.add.at(own, (owners, anchors.places[of]), values)
+    np.add.at(risen, (owners, anchors.places[of]), values * (nearer - 1.0))
+    behind = risen[:, ::-1].cumsum(axis=1)[:, ::-1] - risen
+    strengths = found.transitions[picked]
+    return Without(strengths, np.maximum(strengths[:, None] - own + behind, 0.0), anchors.places)
+
+
+def strongest_steps(found: Reached, picked: IntArray, without: Without) -> IntArray:
     """Return, for each picked candidate that steps lead to, the step to name: a place in ``found.steps``.
 
-    It is a step from the anchor without which the feature would fall most: whose part of the item's strength exceeds
-    its part of the user's largest candidate's (of :func:`parts_of_largest`) by most. Of its steps (one per family) the
-    larger one, of equals the first.
+    It is a step from the item without which the least would be left. Of its steps (one per family) the larger one, of
+    equals the first. without: of the picked ones.
     """
     if not len(picked):
         return picked
-    steps = found.steps
     followed, owners = _steps_of(found, picked)
-    values, anchors = steps.values[followed], steps.anchors[followed]
-    lost = of_largest[anchors]
-    part = _sums_by_anchor(values, owners, anchors) / found.transitions[picked][owners]
-    missed = np.rint((part - lost) / (1.0 - np.minimum(lost, _ALL_BUT)) * _GRAIN)
+    values, places = found.steps.values[followed], without.places[found.steps.anchors[followed]]
+    missed = np.rint((1.0 - without.left[owners, places] / without.strengths[owners]) * _GRAIN)
     return followed[first_of_largest(missed + 0.5 * values / max(values.max(initial=0.0), _TINY), owners)]
-
-
-def share_without(found: Reached, picked: IntArray, anchors: IntArray, of_largest: FloatArray) -> FloatArray:
-    """Return by what factor the transitions' share of each picked candidate would change without one anchor.
-
-    anchors: places in the batch's anchors, negative for none; of_largest: :func:`parts_of_largest`. At most by this:
-    another candidate may be the largest then. 1 where no steps lead to the candidate.
-    """
-    factors = np.ones(len(picked))
-    reached = np.flatnonzero((found.transitions[picked] > 0.0) & (anchors >= 0))
-    if not len(reached):
-        return factors
-    candidates, gone = picked[reached], anchors[reached]
-    followed, owners = _steps_of(found, candidates)
-    own = found.steps.anchors[followed] == gone[owners]
-    sums = np.bincount(owners[own], weights=found.steps.values[followed][own], minlength=len(reached))
-    lost = of_largest[gone]
-    factors[reached] = (1.0 - sums / found.transitions[candidates]) / (1.0 - np.minimum(lost, _ALL_BUT))
-    return factors
 
 
 def next_best(found: UpCandidates, values: IntArray, picked: IntArray) -> IntArray:
@@ -114,15 +121,3 @@ def _steps_of(found: Reached, candidates: IntArray) -> tuple[IntArray, IntArray]
     followed = found.order[merged]
     is_step = followed < len(found.steps.values)
     return followed[is_step], owners[is_step]
-
-
-def _sums_by_anchor(values: FloatArray, owners: IntArray, anchors: IntArray) -> FloatArray:
-    """Return, for each step, the sum of all steps of its owner from its anchor (there is one per family)."""
-    order = np.lexsort((anchors, owners))
-    keys = owners[order] * (int(anchors.max(initial=0)) + 1) + anchors[order]
-    starts = group_starts(keys)
-    sums = np.empty(len(values))
-    if len(starts):
-        totals = np.add.reduceat(values[order], starts)
-        sums[order] = np.repeat(totals, np.diff(np.append(starts, len(keys))))
-    return sums

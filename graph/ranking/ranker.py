@@ -11,7 +11,7 @@ from graph.ranking.codes import IntArray
 from graph.ranking.cross_candidates import CrossCandidates, cross_candidates
 from graph.ranking.diversity import Mix, Scored, choose
 from graph.ranking.exposure import exposure_caps
-from graph.ranking.features import MILLIONTHS, Vectors, closeness, share_of_largest
+from graph.ranking.features import MILLIONTHS, Vectors, closeness, saturating
 from graph.ranking.items import ItemIndex
 from graph.ranking.likeness import likeness, likest_anchors
 from graph.ranking.lists import CrossSell, NextVisit, UpSell, UserFeatures, UserLists, UserScores
@@ -199,7 +199,8 @@ class Ranker:
             likest_anchors(shop, batch, of.vectors, users, rows, self._ranking),
             left_of_words(shop, batch, users, rows),
         )
-        return cross_sell_lists(shop, batch, of.names, _heard_of(found, weights), parts, chosen, propensities, likest)
+        heard, half = _heard_of(found, weights), self._ranking.transition_half
+        return cross_sell_lists(shop, batch, of.names, heard, parts, chosen, propensities, likest, half)
 
     def _cross_sell_features(self, of: _Users) -> Featured[CrossCandidates]:
         shop, batch = of.shop, of.batch
@@ -209,7 +210,7 @@ class Ranker:
         strongest = found.strongest[users]
         values = [
             np.divide(found.associations, strongest, out=np.zeros(len(users)), where=strongest > 0.0),
-            share_of_largest(found.transitions, users, batch.size),
+            saturating(found.transitions, self._ranking.transition_half),
             closeness(of.embeddings, of.vectors, users, rows),
             likeness(shop, batch, of.vectors, users, rows, self._ranking),
             of.words.of(shop, users, rows),
@@ -241,14 +242,14 @@ class Ranker:
         chosen[chosen >= 0] = best[chosen[chosen >= 0]]
         if not weights[0]:  # what weighs nothing is no reason
             found = replace(found, transitions=np.zeros_like(found.transitions))
-        return up_sell_lists(shop, batch, of.names, found, parts, chosen, of.vectors)
+        return up_sell_lists(shop, batch, of.names, found, parts, chosen, of.vectors, self._ranking.transition_half)
 
     def _up_sell_features(self, of: _Users) -> Featured[UpCandidates]:
         shop, batch = of.shop, of.batch
         found = up_candidates(shop, batch, of.steps, of.nearest, self._settings, self._ranking)
         users, rows = found.users, found.rows
         values = [
-            share_of_largest(found.transitions, users, batch.size),
+            saturating(found.transitions, self._ranking.transition_half),
             closeness(of.embeddings, of.vectors, users, rows),
             found.gains,
             found.repeats,

@@ -14,7 +14,7 @@ from graph.ranking.cross_candidates import CrossCandidates
 from graph.ranking.features import MILLIONTHS, Vectors
 from graph.ranking.likeness import Likest
 from graph.ranking.lists import CrossSell, Reason, UpSell
-from graph.ranking.origins import Reached, nearest_anchors, next_best, parts_of_largest, share_without, strongest_steps
+from graph.ranking.origins import Reached, Without, nearest_anchors, next_best, strongest_steps, without_each
 from graph.ranking.ragged import FloatArray
 from graph.ranking.shop import Shop
 from graph.ranking.steps import strongest_sources
@@ -36,17 +36,19 @@ def cross_sell_lists(
     chosen: IntArray,
     propensities: FloatArray,
     likest: tuple[Likest, Likest],
+    half: float,
 ) -> list[tuple[CrossSell, ...]]:
     """Return one list per user.
 
     parts: (7, candidates) contributions of association, transitions, embedding, likeness, words, repeats and
     popularity; chosen: (users, length) places in the candidates, -1 for none; propensities: (users,) of what stands in
-    the last place; likest: where likeness and words of each chosen item come from, user by user. A feature that says
-    nothing of an item is left out; an item of which nothing speaks is there for its popularity, however small.
+    the last place; likest: where likeness and words of each chosen item come from, user by user; half: the strength of
+    transitions that counts half. A feature that says nothing of an item is left out; an item of which nothing speaks is
+    there for its popularity, however small.
     """
     picked = chosen[chosen >= 0]
+    without = without_each(batch, found, picked)
     new = frozenset(shop.items.ids.names(shop.newcomers.tolist()))
-    of_largest = parts_of_largest(batch, found)
     columns = zip(
         found.users[picked].tolist(),
         shop.items.ids.names(found.rows[picked].tolist()),
@@ -54,8 +56,8 @@ def cross_sell_lists(
         (parts[:, picked].sum(axis=0) / MILLIONTHS).tolist(),
         *(parts[:, picked] / MILLIONTHS).tolist(),
         _association_edges(shop, batch, found, picked),
-        _transition_edges(shop, batch, found, picked, of_largest, viewed="ITEM_VIEWED_NEXT"),
-        *_likeness_origins(batch, found, parts, picked, of_largest, likest),
+        _transition_edges(shop, batch, found, picked, without, viewed="ITEM_VIEWED_NEXT"),
+        *_likeness_origins(batch, parts, picked, likest, without, half),
         strict=True,
     )
     entries = []
@@ -97,14 +99,16 @@ def up_sell_lists(
     parts: IntArray,
     chosen: IntArray,
     vectors: Vectors,
+    half: float,
 ) -> list[tuple[UpSell, ...]]:
     """Return one list per user.
 
-    parts: (5, candidates) contributions of transitions, embedding, price, repeats and popularity.
+    parts: (5, candidates) contributions of transitions, embedding, price, repeats and popularity; half: the strength
+    of transitions that counts half.
     """
     items, anchors = shop.items, batch.anchors
     picked = chosen[chosen >= 0]
-    origin, of_largest = found.anchors[picked], parts_of_largest(batch, found)
+    origin, without = found.anchors[picked], without_each(batch, found, picked)
     columns = zip(
         found.users[picked].tolist(),
         items.ids.names(found.rows[picked].tolist()),
@@ -112,10 +116,10 @@ def up_sell_lists(
         items.prices[found.rows[picked]].tolist(),
         [anchors.ids[anchor] for anchor in origin.tolist()],
         anchors.prices[origin].tolist(),
-        _transition_edges(shop, batch, found, picked, of_largest, viewed="VIEWED_NEXT"),
+        _transition_edges(shop, batch, found, picked, without, viewed="VIEWED_NEXT"),
         (parts[:, picked].sum(axis=0) / MILLIONTHS).tolist(),
         zip(*(parts[:, picked] / MILLIONTHS).tolist(), strict=True),
-        _price_origins(batch, found, parts, picked, of_largest),
+        _price_origins(batch, found, parts, picked, without, half),
         nearest_anchors(shop, batch, found.users[picked], found.rows[picked], vectors),
         strict=True,
     )
@@ -167,16 +171,16 @@ def _association_edges(shop: Shop, batch: ProfileBatch, found: CrossCandidates, 
 
 def _likeness_origins(
     batch: ProfileBatch,
-    found: CrossCandidates,
     parts: IntArray,
     picked: IntArray,
-    of_largest: FloatArray,
     likest: tuple[Likest, Likest],
+    without: Without,
+    half: float,
 ) -> list[list[str | None]]:
     """Return the item of the history to name for each likeness, and for each sharing of words.
 
-    None where the item would not score less without it: the transitions' share may gain more by its absence than
-    likeness and words lose together.
+    None where the item would not score less without it: transitions from those before it may gain more by its absence
+    than likeness and words lose together.
     """
     _, transition, _, like, words, _, _ = parts[:, picked]
     losses = [part * (1.0 - of.left) for part, of in zip((like, words), likest, strict=True)]
@@ -184,7 +188,7 @@ def _likeness_origins(
     named: list[list[str | None]] = []
     for of, lost in zip(likest, losses, strict=True):
         together = np.where(one.anchors == other.anchors, sum(losses), lost)
-        gained = transition * (share_without(found, picked, of.anchors, of_largest) - 1.0)
+        gained = transition * (without.factors(of.anchors, half) - 1.0)
         ids: list[str | None] = [None] * len(picked)
         for place in np.flatnonzero((of.anchors >= 0) & (together > gained) & (lost > 0.0)).tolist():
             ids[place] = batch.anchors.ids[int(of.anchors[place])]
@@ -193,26 +197,26 @@ def _likeness_origins(
 
 
 def _price_origins(
-    batch: ProfileBatch, found: UpCandidates, parts: IntArray, picked: IntArray, of_largest: FloatArray
+    batch: ProfileBatch, found: UpCandidates, parts: IntArray, picked: IntArray, without: Without, half: float
 ) -> list[str | None]:
     """Return the anchor to name for each step up in price; None where the item would not score less without it.
 
-    Another anchor's gain in price may be nearly as good, and the transitions' share gain more than is lost.
+    Another anchor's gain in price may be nearly as good, and transitions from those before it gain more than is lost.
     """
     anchors, (transition, _, gain, *_) = found.anchors[picked], parts[:, picked]
     left = next_best(found, parts[2], picked)
-    gained = transition * (share_without(found, picked, anchors, of_largest) - 1.0)
+    gained = transition * (without.factors(anchors, half) - 1.0)
     named = (left < 0) | (gain - left > gained)
     return [batch.anchors.ids[anchor] if holds else None for anchor, holds in zip(anchors, named, strict=True)]
 
 
 def _transition_edges(
-    shop: Shop, batch: ProfileBatch, found: Reached, picked: IntArray, of_largest: FloatArray, *, viewed: str
+    shop: Shop, batch: ProfileBatch, found: Reached, picked: IntArray, without: Without, *, viewed: str
 ) -> list[Edge | None]:
     """Return the edge to name for each picked candidate that steps lead to; ``viewed``: the feature of views."""
     reached = np.flatnonzero(found.transitions[picked] > 0.0)
     steps = found.steps
-    best = strongest_steps(found, picked[reached], of_largest)
+    best = strongest_steps(found, picked[reached], without.of(reached))
     users = {family: successors.users for family, successors in shop.item_steps.successors.items()}
     lines: list[Edge | None] = [None] * len(picked)
     for place, by_purchase, anchor, cell in zip(

@@ -18,6 +18,7 @@ class RankingSettings(BaseModel):
     history_items: PositiveInt = Field(40, description="Latest distinct items that item transitions start from.")
     history_decay: float = Field(0.7, gt=0, le=1, description="Each older distinct item counts this much less.")
     history_floor: float = Field(0.1, ge=0, le=1, description="But none counts less than this, the latest being 1.")
+    transition_half: PositiveFloat = Field(1.0, description="Transitions of this strength count half of the most.")
     likeness_items: PositiveInt = Field(1, description="Latest distinct items that cross-sell compares an item with.")
     word_items: PositiveInt = Field(20, description="Items offered that share most words with the latest one.")
     repeat_half: PositiveFloat = Field(1.0, description="So many repeat purchases make half of a full habit.")

@@ -46,7 +46,7 @@ def _weights(settings: ListSettings | NextVisitSettings, price: float) -> Weight
         settings.popularity_feature,
     )
     up_sell = (
-        settings.transition_feature,
+        settings.up_sell_transition_feature,
         settings.up_sell_embedding_feature,
         price,
         settings.up_sell_repeat_feature,

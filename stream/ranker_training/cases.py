@@ -25,6 +25,19 @@ class Cases:
             self.values.append(values.astype(np.float32))
             self.hits.append(hits)
 
+    def best(self, weights: Sequence[float], most: int) -> "Cases":
+        """Return of each case the ``most`` candidates that these weights put first; without cases that lose all taken.
+
+        Of equals the first.
+        """
+        found, by = Cases(), np.asarray(weights, np.float32)
+        for values, hits in zip(self.values, self.hits, strict=True):
+            kept = np.argsort(-(values @ by), kind="stable")[:most]
+            if hits[kept].any():
+                found.values.append(values[kept])
+                found.hits.append(hits[kept])
+        return found
+
     def table(self, most: int, seed: int) -> tuple[IntArray, FloatArray, BoolArray]:
         """Return (rows, values, hits) of at most ``most`` cases, drawn by lot where there are more; rows by case."""
         chosen = np.arange(len(self))

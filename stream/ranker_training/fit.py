@@ -9,9 +9,13 @@ from stream.ranker_training.cases import Cases
 
 RIDGE = 1e-2
 
+BEST = 50
+"""So many candidates of a case are fitted to, the best by the fixed weights: what a list is chosen from. Over all of
+them, some hundreds, weights would be good at telling the worst from the bad."""
+
 STEPS = (1 / 3, 2 / 3, 1.0)
-"""How far from the fixed weights to the fitted ones: what the validation period chooses among. The fit is about all
-candidates of a user, and a list holds the best few of them."""
+"""How far from the fixed weights to the fitted ones: what the validation period chooses among. The fit is about the
+best candidates of a user, and a list holds the best few of them."""
 
 LEAST_CASES = 50
 MOST_CASES = 20_000
@@ -21,9 +25,10 @@ _DIGITS = 4
 def fit_weights(cases: Cases, fixed: Sequence[float], seed: int) -> tuple[float, ...] | None:
     """Return weights >= 0 by conditional logit, scaled to the sum of the fixed ones; None where the cases teach none.
 
-    Scaled, because only relations count: the same order, and scores that subscribers know. Rounded to four digits, so
-    that the file reads well.
+    Fitted to the :data:`BEST` candidates of each case. Scaled, because only relations count: the same order, and scores
+    that subscribers know. Rounded to four digits, so that the file reads well.
     """
+    cases = cases.best(fixed, BEST)
     if len(cases) < LEAST_CASES:
         return None
     blend = fit_linear(*cases.table(MOST_CASES, seed), RIDGE, nonnegative=True)

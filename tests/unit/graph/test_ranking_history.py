@@ -48,9 +48,21 @@ def reached(leads: dict[int, dict[str, float]], **ranking: float) -> dict[str, C
 @pytest.mark.parametrize(("back", "share"), [(1, 0.7), (6, 0.7**6), (7, 0.1), (39, 0.1)])
 def test_an_old_item_counts_no_less_than_the_floor(back: int, share: float) -> None:
     found = reached({0: {"card-new": 3.0}, back: {"card-old": 3.0}})
-    assert found["card-new"].score == 1.0
-    assert found["card-old"].score == pytest.approx(share, abs=1e-6)
+    assert found["card-new"].score == 0.75
+    assert found["card-old"].score == pytest.approx(3.0 * share / (3.0 * share + 1.0), abs=1e-6)
     assert found["card-old"].because[0].path == ("ann", HISTORY[-1 - back], "card-old")
+
+
+def test_what_an_item_has_of_transitions_does_not_depend_on_others() -> None:
+    """So that a part of the past which feeds a rival even more is no less a reason for this one."""
+    alone, rivalled = (reached({0: {"card-old": 3.0}, 1: {"card-new": rival}}) for rival in (0.5, 300.0))
+    assert alone["card-old"] == rivalled["card-old"]
+    assert alone["card-new"].score < alone["card-old"].score < rivalled["card-new"].score
+
+
+@pytest.mark.parametrize("half", [0.5, 3.0])
+def test_a_strength_of_half_counts_half(half: float) -> None:
+    assert reached({0: {"card-new": half}}, transition_half=half)["card-new"].score == 0.5
 
 
 def test_beyond_the_forty_latest_nothing_leads_anywhere() -> None:
@@ -59,7 +71,7 @@ def test_beyond_the_forty_latest_nothing_leads_anywhere() -> None:
 
 def test_without_a_floor_old_items_fade() -> None:
     found = reached({0: {"card-new": 3.0}, 8: {"card-old": 3.0}}, history_floor=0.0)
-    assert found["card-old"].score == pytest.approx(0.7**8, abs=1e-6)
+    assert found["card-old"].score == pytest.approx(3.0 * 0.7**8 / (3.0 * 0.7**8 + 1.0), abs=1e-6)
 
 
 def test_what_counts_less_is_followed_less_far() -> None:

@@ -124,6 +124,8 @@ def test_no_place_is_drawn_by_lot() -> None:
 
 
 def test_what_weighs_nothing_is_no_reason() -> None:
-    visit = visit_of(with_visit(toy_shop(ANN), transition_feature=0.0, category_feature=0.0))
+    visit = visit_of(
+        with_visit(toy_shop(ANN), transition_feature=0.0, up_sell_transition_feature=0.0, category_feature=0.0)
+    )
     named = {feature for entry in entries(visit) for feature in reasons(entry)}
     assert not named & {"BOUGHT_NEXT", "VIEWED_NEXT", "ITEM_BOUGHT_NEXT", "ITEM_VIEWED_NEXT"}

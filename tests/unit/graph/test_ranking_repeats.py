@@ -12,6 +12,7 @@ from tests.unit.graph.test_ranking_toy_shop import toy_shop, user
 ONLY_REPEATS = ListSettings(
     category_feature=0.0,
     transition_feature=0.0,
+    up_sell_transition_feature=0.0,
     embedding_feature=0.0,
     likeness_feature=0.0,
     words_feature=0.0,

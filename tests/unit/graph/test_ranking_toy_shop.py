@@ -80,6 +80,7 @@ COLD = user("cold")
 ROUND = ListSettings(
     category_feature=1.0,
     transition_feature=0.7,
+    up_sell_transition_feature=0.7,
     embedding_feature=0.5,
     up_sell_embedding_feature=0.5,
     words_feature=0.0,
@@ -87,6 +88,13 @@ ROUND = ListSettings(
     saturation=0.5,
 )
 QUARTER = RankingSettings(target_exponent=0.25)
+
+
+def stepped(strength: float) -> float:
+    """Return what transitions of this strength contribute."""
+    return round(0.7 * strength / (strength + 1.0), 6)
+
+
 """What answers are easily worked out with; what is shipped may change with what is measured."""
 
 
@@ -122,7 +130,10 @@ def test_the_card_is_there_because_cameras_lead_to_cards_and_this_camera_to_it()
     assert reasons["BOUGHT_NEXT"].lift == pytest.approx(lift, rel=1e-12)
     path = ("ann", CAMERAS, CARDS, "card-2")
     assert reasons["BOUGHT_NEXT"] == Reason("BOUGHT_NEXT", 1.0, path, 30, reasons["BOUGHT_NEXT"].lift)
-    assert reasons["ITEM_BOUGHT_NEXT"] == Reason("ITEM_BOUGHT_NEXT", 0.7, ("ann", "camera-1", "card-2"), 12)
+    strength = 12 / math.sqrt(1 + 12) / (1 + 12) ** 0.25
+    assert reasons["ITEM_BOUGHT_NEXT"] == Reason(
+        "ITEM_BOUGHT_NEXT", stepped(strength), ("ann", "camera-1", "card-2"), 12
+    )
     popularity = 0.1 * math.log(1 + 12) / math.log(1 + 25 + 5 + 6 + 12)
     assert reasons["POPULAR"] == Reason("POPULAR", round(popularity, 6), ("ann", "card-2"))
     assert "EMBEDDING" not in reasons
@@ -142,10 +153,8 @@ def test_views_count_half_of_what_their_measures_say() -> None:
 
 def test_purchases_weigh_more_than_views_between_items_too() -> None:
     reason = because(ranked(ANN), "tripod-1")["ITEM_VIEWED_NEXT"]
-    # weight / sqrt(1 + leaving) / (1 + reaching) ** 0.25, views halved, over that of the strongest, card-2
-    strength = 0.5 * 6 / math.sqrt(1 + 36) / (1 + 6) ** 0.25
-    strongest = 12 / math.sqrt(1 + 12) / (1 + 12) ** 0.25
-    assert reason.contribution == pytest.approx(0.7 * strength / strongest, abs=1e-6)
+    # weight / sqrt(1 + leaving) / (1 + reaching) ** 0.25, views halved
+    assert reason.contribution == stepped(0.5 * 6 / math.sqrt(1 + 36) / (1 + 6) ** 0.25)
 
 
 def test_the_users_own_categories_are_not_cross_sold_for_popularity() -> None:
@@ -180,11 +189,12 @@ def test_up_sell_is_what_people_moved_on_to_within_the_band() -> None:
     assert [entry.item_id for entry in entries] == ["camera-2", "camera-3", "mug-2"]
     assert (entries[0].price, entries[0].anchor_item_id, entries[0].anchor_price) == (300.0, "camera-1", 200.0)
     moved = entries[0].because[0]
-    assert moved == Reason("VIEWED_NEXT", 0.7, ("ann", "camera-1", "camera-2"), 20)
+    step = stepped(25 / math.sqrt(1 + 36) / (1 + 25) ** 0.25)
+    assert moved == Reason("VIEWED_NEXT", step, ("ann", "camera-1", "camera-2"), 20)
     middle, half = math.log(1.05 * 2.5) / 2, math.log(2.5 / 1.05) / 2
     gain = 1 - abs(math.log(1.5) - middle) / half
     assert entries[0].because[1] == Reason("PRICE", round(0.2 * gain, 6), ("ann", "camera-1", "camera-2"))
-    assert entries[0].score == round(0.7 + 0.2 * gain, 6)
+    assert entries[0].score == pytest.approx(step + round(0.2 * gain, 6), abs=1e-9)
 
 
 def test_where_there_are_no_views_up_sell_is_what_was_bought_next() -> None:
@@ -193,7 +203,8 @@ def test_where_there_are_no_views_up_sell_is_what_was_bought_next() -> None:
     shop.records = [SuccessorRecord(Level.ITEM, "camera-1", NOW, viewed=(), bought=bought)]
     entries = shop.rank()[0].up_sell
     assert [entry.item_id for entry in entries] == ["camera-3", "camera-2", "mug-2"]
-    assert entries[0].because[0] == Reason("ITEM_BOUGHT_NEXT", 0.7, ("ann", "camera-1", "camera-3"), 11)
+    step = stepped(0.5 * 12 / math.sqrt(1 + 15) / (1 + 12) ** 0.25)
+    assert entries[0].because[0] == Reason("ITEM_BOUGHT_NEXT", step, ("ann", "camera-1", "camera-3"), 11)
 
 
 @pytest.mark.parametrize(("viewed", "named"), [(20.0, "VIEWED_NEXT"), (4.0, "ITEM_BOUGHT_NEXT")])
@@ -210,8 +221,8 @@ def test_up_sell_adds_both_families_and_names_the_stronger(viewed: float, named:
         return weight / math.sqrt(1 + out) / math.sqrt(math.sqrt(1 + weight))
 
     both = strength(viewed, viewed + 90.0) + 0.5 * strength(9.0, 9.0)
-    assert entries["camera-3"].contribution == 0.7
-    assert entries["camera-2"].contribution == pytest.approx(0.7 * both / strength(90.0, viewed + 90.0), abs=1e-6)
+    assert entries["camera-3"].contribution == stepped(strength(90.0, viewed + 90.0))
+    assert entries["camera-2"].contribution == stepped(both)
     assert (entries["camera-2"].feature, entries["camera-2"].users) == (named, 8 if named == "VIEWED_NEXT" else 5)
 
 
@@ -226,22 +237,16 @@ def test_a_candidate_of_two_anchors_keeps_its_best() -> None:
     }
 
 
-def test_a_step_up_in_price_names_no_anchor_that_the_item_would_score_more_without() -> None:
-    """Both cameras are within reach of camera-3's price; the one that is nearer to it feeds another item."""
+@pytest.mark.parametrize(("price", "path"), [(190.0, ("two", "camera-1", "camera-3")), (200.0, ("two", "camera-3"))])
+def test_a_step_up_in_price_names_no_anchor_where_another_would_do_as_well(price: float, path: tuple[str, ...]) -> None:
+    """Both cameras are within reach of camera-3's price; camera-1 costs 200."""
     shop = toy_shop(user("two", "camera-5", "camera-1", cameras=5.0))
     shop.ranking = RankingSettings(history_decay=1.0)
-    shop.rows = [row if row.item_id != "camera-5" else msgspec.structs.replace(row, price=190.0) for row in ROWS]
-    to_camera_3 = SuccessorRecord(Level.ITEM, "camera-5", NOW, viewed=(), bought=successors(("camera-3", 5.0, 5)))
-
-    def step_up(fed: float) -> Reason:
-        to_camera_2 = successors(("camera-2", fed, 9))
-        shop.records = [to_camera_3, SuccessorRecord(Level.ITEM, "camera-1", NOW, viewed=(), bought=to_camera_2)]
-        (entry,) = (entry for entry in shop.rank()[0].up_sell if entry.item_id == "camera-3")
-        assert entry.anchor_item_id == "camera-1"
-        return entry.because[-1]
-
-    assert (step_up(90.0).feature, step_up(90.0).path) == ("PRICE", ("two", "camera-3"))
-    assert (step_up(2.0).feature, step_up(2.0).path) == ("PRICE", ("two", "camera-1", "camera-3"))
+    shop.rows = [row if row.item_id != "camera-5" else msgspec.structs.replace(row, price=price) for row in ROWS]
+    shop.records = []
+    (entry,) = (entry for entry in shop.rank()[0].up_sell if entry.item_id == "camera-3")
+    assert entry.anchor_item_id == "camera-1"
+    assert (entry.because[-1].feature, entry.because[-1].path) == ("PRICE", path)
 
 
 def test_up_sell_adds_the_steps_of_the_whole_history() -> None:
@@ -251,14 +256,15 @@ def test_up_sell_adds_the_steps_of_the_whole_history() -> None:
         SuccessorRecord(
             Level.ITEM, "camera-1", NOW, viewed=(), bought=successors(("camera-2", 5.0, 5), ("camera-3", 5.0, 5))
         ),
-        SuccessorRecord(Level.ITEM, "mug-1", NOW, viewed=(), bought=successors(("camera-3", 5.0, 4))),
+        SuccessorRecord(Level.ITEM, "mug-1", NOW, viewed=(), bought=successors(("camera-3", 30.0, 4))),
     ]
     first, second, *_ = shop.rank()[0].up_sell
     assert (first.item_id, second.item_id) == ("camera-3", "camera-2")
-    from_camera = 5.0 / math.sqrt(1 + 10) / (1 + 10) ** 0.25, 5.0 / math.sqrt(1 + 10) / (1 + 5) ** 0.25
-    from_mug = 0.7 * 5.0 / math.sqrt(1 + 5) / (1 + 10) ** 0.25
-    assert first.because[0].contribution == 0.7
-    assert second.because[0].contribution == pytest.approx(0.7 * from_camera[1] / (from_camera[0] + from_mug), abs=1e-6)
+    from_camera = 5.0 / math.sqrt(1 + 10) / (1 + 35) ** 0.25, 5.0 / math.sqrt(1 + 10) / (1 + 5) ** 0.25
+    from_mug = 0.7 * 30.0 / math.sqrt(1 + 30) / (1 + 35) ** 0.25
+    scale = RankingSettings().bought_factor
+    assert first.because[0].contribution == stepped(scale * (from_camera[0] + from_mug))
+    assert second.because[0].contribution == stepped(scale * from_camera[1])
     assert first.because[0].path[1] == ("camera-1" if from_camera[0] > from_mug else "mug-1")
 
 
@@ -345,7 +351,8 @@ def test_meaning_brings_dearer_items_in_too() -> None:
 def test_an_up_sell_of_a_category_bought_in_is_demoted() -> None:
     owner = replace(ANN, owned={"camera-4": NOW})
     entries = {entry.item_id: entry for entry in ranked(owner).up_sell}
-    assert entries["camera-2"].because[0].contribution == 0.35
+    as_before = next(e for e in ranked(ANN).up_sell if e.item_id == "camera-2")
+    assert entries["camera-2"].because[0].contribution == pytest.approx(as_before.because[0].contribution / 2, abs=1e-6)
     assert entries["mug-2"].score == next(e.score for e in ranked(ANN).up_sell if e.item_id == "mug-2")
 
 

@@ -56,12 +56,12 @@ def test_without_learned_weights_the_lists_are_those_of_the_settings() -> None:
 
 
 def test_the_fixed_weights_have_a_version_that_follows_from_them() -> None:
-    assert FIXED.cross_sell == (0.2, 1.0, 0.4, 0.2, 1.0, 1.5, 0.05)
-    assert FIXED.up_sell == (1.0, 0.8, 0.2, 0.5, 0.0)
+    assert FIXED.cross_sell == (0.2, 4.0, 0.4, 0.2, 1.0, 1.5, 0.05)
+    assert FIXED.up_sell == (8.0, 0.8, 0.2, 0.5, 0.0)
     assert FIXED.version == f"fixed-{weights_digest(FIXED.cross_sell, FIXED.up_sell)}"
     others = fixed_weights(ListSettings(category_feature=1.5), RankingSettings())
     assert others.version != FIXED.version
-    assert fixed_weights(ListSettings(transition_feature=1), RankingSettings()).version == FIXED.version
+    assert fixed_weights(ListSettings(transition_feature=4), RankingSettings()).version == FIXED.version
 
 
 weights = st.floats(0.0, 10.0, allow_nan=False).map(lambda weight: round(weight, 4))

@@ -33,7 +33,7 @@ CROSS_SELL = {
     "repeat": 0.7,
     "popularity": 0.6,
 }
-UP_SELL = {"transition": 1.0, "embedding": 0.8, "price": 0.2, "repeat": 0.5, "popularity": 0.0}
+UP_SELL = {"transition": 8.0, "embedding": 0.8, "price": 0.2, "repeat": 0.5, "popularity": 0.0}
 
 
 def file_of(cross_sell: dict[str, float] = CROSS_SELL, chosen: str = LEARNED) -> RankerFile:
@@ -108,7 +108,7 @@ def test_without_a_file_the_weights_are_those_of_the_settings(tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"format": 1}, "format 1; this version reads format 5: train again"),
+        ({"format": 1}, "format 1; this version reads format 6: train again"),
         ({"format": "1"}, r"Expected `int`, got `str` - at `\$.format`"),
         ({"version": "linear-00000000"}, "version is 'linear-00000000', its weights' is"),
         ({"cross_sell": None}, r"\$.cross_sell"),

@@ -11,7 +11,12 @@ from stream.settings import Settings
 
 ITEMS, CATEGORIES, START_MS = 60, 12, 1_600_000_000_000
 
-HEARSAY = {"transition_feature": 0.05, "embedding_feature": 2.0, "up_sell_embedding_feature": 2.0}
+HEARSAY = {
+    "transition_feature": 0.05,
+    "up_sell_transition_feature": 0.05,
+    "embedding_feature": 2.0,
+    "up_sell_embedding_feature": 2.0,
+}
 """Fixed weights that believe in titles."""
 
 SETTINGS = Settings.model_validate({"encoder": {"text": "hashing", "derive_categories": False}})

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from stream.ranker_training.cases import Cases, Ranks
-from stream.ranker_training.fit import LEAST_CASES, STEPS, fit_weights, towards
+from stream.ranker_training.fit import BEST, LEAST_CASES, STEPS, fit_weights, towards
 from stream.ranker_training.training import split
 from tests.unit.stream.ranker_training.stepping_shop import shop
 
@@ -59,6 +59,30 @@ def test_cases_in_which_nothing_is_told_apart_teach_nothing() -> None:
     for _ in range(100):
         cases.add(np.arange(5), np.full((5, 4), 0.5), [2])
     assert fit_weights(cases, FIXED, 0) is None
+
+
+def test_it_is_among_the_best_that_weights_must_tell_apart() -> None:
+    """The third feature tells what was taken from what is far behind, which is not listed whatever it weighs."""
+    lot, cases = np.random.default_rng(0), Cases()
+    for _ in range(300):
+        values = lot.random((200, 4)) * [0.1, 1.0, 0.0, 0.1]
+        values[:BEST, 0] += 1.0
+        values[:BEST, 2] = 1.0
+        cases.add(np.arange(200), values, [int(values[:BEST, 1].argmax())])
+    found = fit_weights(cases, FIXED, 0)
+    assert found is not None
+    assert found[1] > 0.9 * sum(found)
+
+
+def test_the_best_are_those_of_the_weights_and_a_case_that_loses_all_taken_is_lost() -> None:
+    cases = Cases()
+    cases.add(np.arange(3), np.array([[0.1, 0.9], [0.5, 0.5], [0.9, 0.1]]), [1])
+    cases.add(np.arange(3), np.array([[0.1, 0.9], [0.5, 0.5], [0.9, 0.1]]), [0, 2])
+    found = cases.best((1.0, 0.5), 2)
+    assert [values[:, 0].tolist() for values in found.values] == [pytest.approx([0.9, 0.5])] * 2
+    assert [hits.tolist() for hits in found.hits] == [[False, True], [True, False]]
+    assert len(cases.best((0.5, 1.0), 1)) == 1
+    assert len(cases.best((0.5, 0.5), 5)) == len(cases) == 2
 
 
 def test_a_case_that_holds_nothing_taken_is_not_kept() -> None:

@@ -106,7 +106,7 @@ def test_learned_weights_that_are_not_better_are_not_used() -> None:
     assert "not better on the validation period: NDCG@10 +0.0000" in found.reason
     assert found.weights == {
         "category": 0.2,
-        "transition": 1.0,
+        "transition": 4.0,
         "embedding": 0.4,
         "likeness": 0.2,
         "words": 1.0,
