@@ -46,7 +46,7 @@ def test_there_and_back(tmp_path: Path) -> None:
     write_ranker(path, file_of())
     assert read_ranker(path) == file_of()
     assert read_ranker(path).weights.cross_sell == (0.2, 1.5, 0.0, 0.3, 0.5, 0.7, 0.6)
-    assert read_ranker(path).weights.up_sell == (1.0, 0.8, 0.2, 0.5, 0.0)
+    assert read_ranker(path).weights.up_sell == (8.0, 0.8, 0.2, 0.5, 0.0)
     assert [found.name for found in tmp_path.iterdir()] == ["ranker.json"]
 
 
