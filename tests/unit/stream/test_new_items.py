@@ -127,7 +127,7 @@ def test_items_that_come_together_refresh_each_user_once(listed_shop: SampleShop
     shop.refresh_all()
     lists = shop.published()
     holders = holding(lists, "new") | holding(lists, "bag") | holding(lists, "napkins")
-    assert len(holders - again) < 0.02 * len(holders)  # one comes by its words into a list without its category
+    assert len(holders - again) < 0.02 * len(holders)  # new items turn a list or two by themselves
     shop.close()
 
 
