@@ -52,35 +52,46 @@ def run_each(
         return Runs(found)
     with TemporaryDirectory(prefix="interestream-") as folder:
         try:
-            own, metrics, ranker, unlearned = _learn(settings, raw, catalogue, told, contest, Path(folder))
-            return Runs(found | {TRAINED_WORKER: run(TRAINED_WORKER, own)}, metrics, ranker, unlearned)
+            own = _learn(settings, raw, catalogue, told, contest, Path(folder))
+            found |= {TRAINED_WORKER: run(TRAINED_WORKER, own.settings)}
+            return Runs(found, own.training, own.ranker, own.unlearned)
         except EncoderError as error:
             return Runs(found, left_out={TRAINED_WORKER: f"--train: {error}"})
 
 
+@dataclass(frozen=True)
+class _Learned:
+    """settings: of the worker that learned; the others as in :class:`Runs`."""
+
+    settings: Settings
+    training: Mapping[str, float]
+    ranker: RankerFile | None = None
+    unlearned: str = ""
+
+
 def _learn(
     settings: Settings, raw: RawEvents, catalogue: Catalogue, told: Sequence[int], contest: Contest, folder: Path
-) -> tuple[Settings, Mapping[str, float], RankerFile | None, str]:
+) -> _Learned:
     """Train a user model on all of it, and the ranker's weights on its latest part with a model of what was before.
 
     No weights are learned where the settings name a file of some, or where there is too little to learn them from: then
-    those of the settings stay, as they do for whoever calls ``interestream train ranker``. The last of what is returned
-    says why, if so.
+    those of the settings stay, as they do for whoever calls ``interestream train ranker``.
     """
     models = WorkerModels(raw, catalogue, settings, contest.seed, contest.progress)
     model = models.train(told, _made(folder / "model"), "trained worker")
     if settings.graph.ranking.learned_file is not None:
-        return model.settings, model.metrics, None, "it ranks by the weights that it was given"
+        return _Learned(model.settings, model.metrics, unlearned="it ranks by the weights that it was given")
     try:
         lesson = RankerLesson(raw, catalogue, told, settings.trackers)
         former = models.train(told[: lesson.before], _made(folder / "former"), "trained worker: a former model")
     except TooLittle as error:
-        return model.settings, model.metrics, None, str(error)
+        return _Learned(model.settings, model.metrics, unlearned=str(error))
     except EncoderError as error:
-        return model.settings, model.metrics, None, f"no user model of what came before: {error}"
+        unlearned = f"no user model of what came before: {error}"
+        return _Learned(model.settings, model.metrics, unlearned=unlearned)
     path = folder / "ranker.json"
     ranker = lesson.learn(former.settings, path, contest.seed, contest.progress)
-    return ranked_by(model.settings, path), model.metrics, ranker, ""
+    return _Learned(ranked_by(model.settings, path), model.metrics, ranker)
 
 
 def _made(folder: Path) -> Path:
