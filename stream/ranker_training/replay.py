@@ -3,9 +3,11 @@
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
+from graph.interest import CategoryOf, category_in_state
 from graph.lapses import DAY_MS
 from graph.ranking.lists import NextVisit, UserLists
 from graph.ranking.weights import Weights
+from graph.state import UserState
 from stream.evaluation.worker_told import AT_ONCE, worker_settings
 from stream.pipeline import Pipeline
 from stream.ranker_training.cases import Cases, Ranks
@@ -59,23 +61,32 @@ class Replay:
             await self._process(messages[start : start + AT_ONCE], step)
 
     async def record(self, messages: Sequence[Message], step: Callable[[], None]) -> dict[str, Cases]:
-        """Return, by list, the features of what could be listed: before each message; before each visit."""
+        """Return, by list, the features of what could be listed: before each message; before each visit.
+
+        What teaches cross-sell is what :func:`taken_elsewhere` leaves of what was taken.
+        """
         cases, visits = {name: Cases() for name in LIST_IDS}, Visits(messages)
         for batch in micro_batches(messages):
             known, users = await self._known(batch)
             if known:
                 trial = await self._pipeline.refresher.trial(users, ())
                 for message, user, found in zip(known, users, trial.features, strict=True):
-                    taken = self._rows(message.items)
-                    cases[CROSS_SELL].add(found.cross_sell_rows, found.cross_sell, taken)
-                    cases[UP_SELL].add(found.up_sell_rows, found.up_sell, taken)
+                    taken = message.items
+                    cases[CROSS_SELL].add(found.cross_sell_rows, found.cross_sell, self._rows_elsewhere(user, taken))
+                    cases[UP_SELL].add(found.up_sell_rows, found.up_sell, self._rows(taken))
                     cross_sell, up_sell = found.next_visit_cross_sell, found.next_visit_up_sell
                     if cross_sell is not None and up_sell is not None and begins_visit(message, user):
-                        taken = self._rows(visits.taken(message))
-                        cases[NEXT_CROSS_SELL].add(found.cross_sell_rows, cross_sell, taken)
-                        cases[NEXT_UP_SELL].add(found.up_sell_rows, up_sell, taken)
+                        whole = visits.taken(message)
+                        cases[NEXT_CROSS_SELL].add(found.cross_sell_rows, cross_sell, self._rows_elsewhere(user, whole))
+                        cases[NEXT_UP_SELL].add(found.up_sell_rows, up_sell, self._rows(whole))
             await self._process(batch, step)
         return cases
+
+    def _elsewhere(self, user: CachedUser, item_ids: Iterable[str]) -> list[str]:
+        return taken_elsewhere(user.state, item_ids, self._pipeline.knowledge.items.category_of)
+
+    def _rows_elsewhere(self, user: CachedUser, item_ids: Iterable[str]) -> list[int]:
+        return self._rows(self._elsewhere(user, item_ids))
 
     def _rows(self, item_ids: Iterable[str]) -> list[int]:
         return [at for at in map(self._pipeline.knowledge.items.row, item_ids) if at is not None]
@@ -85,8 +96,9 @@ class Replay:
     ) -> dict[str, Ranks]:
         """Return, by list, where what was taken stood on each contender's.
 
-        A case of up-sell is one in which the fixed weights, the first contender's, list anything. One of the next
-        visit is a visit that begins; what counts is the best place of all that was taken in it.
+        A case of cross-sell is one of which :func:`taken_elsewhere` leaves anything; one of up-sell, in which the fixed
+        weights, the first contender's, list anything. One of the next visit is a visit that begins; what counts is the
+        best place of all that was taken in it.
         """
         ranks, visits = {name: Ranks() for name in LIST_IDS}, Visits(messages)
         for batch in micro_batches(messages):
@@ -94,11 +106,14 @@ class Replay:
             if known:
                 lists = (await self._pipeline.refresher.trial(users, contenders)).lists
                 for message, user, of_user in zip(known, users, zip(*lists, strict=True), strict=True):
-                    _judge(message.user_id, of_user, message.items, ranks[CROSS_SELL], ranks[UP_SELL])
+                    taken = message.items
+                    away = self._elsewhere(user, taken)
+                    _judge(message.user_id, of_user, (away, taken), (ranks[CROSS_SELL], ranks[UP_SELL]))
                     later = [of.next_visit for of in of_user if of.next_visit is not None]
                     if later and begins_visit(message, user):
-                        taken = visits.taken(message)
-                        _judge(message.user_id, later, taken, ranks[NEXT_CROSS_SELL], ranks[NEXT_UP_SELL])
+                        whole = visits.taken(message)
+                        taken_of = self._elsewhere(user, whole), whole
+                        _judge(message.user_id, later, taken_of, (ranks[NEXT_CROSS_SELL], ranks[NEXT_UP_SELL]))
             await self._process(batch, step)
         return ranks
 
@@ -150,9 +165,26 @@ class Visits:
         return list(self._taken[message.user_id, message.at // DAY_MS])
 
 
+def taken_elsewhere(state: UserState, item_ids: Iterable[str], category_of: CategoryOf) -> list[str]:
+    """Return what cross-sell is for: the items of another category than that of the user's latest item.
+
+    What the user took of the same category says nothing for or against a list that is to lead elsewhere.
+    """
+    latest = next((entry.item_id for entry in reversed(state.history) if entry.active), None)
+    here = None if latest is None else category_in_state(state, latest, category_of)
+    return [item_id for item_id in item_ids if category_of(item_id) not in (None, here)]
+
+
 def _judge(
-    user_id: str, of_user: Sequence[UserLists | NextVisit], targets: Sequence[str], cross_sell: Ranks, up_sell: Ranks
+    user_id: str,
+    of_user: Sequence[UserLists | NextVisit],
+    taken: tuple[Sequence[str], Sequence[str]],
+    ranks: tuple[Ranks, Ranks],
 ) -> None:
-    cross_sell.add(user_id, [[entry.item_id for entry in lists.cross_sell] for lists in of_user], targets)
+    """Judge each contender's cross-sell and up-sell of a user by what was taken of either kind."""
+    elsewhere, anything = taken
+    cross_sell, up_sell = ranks
+    if elsewhere:
+        cross_sell.add(user_id, [[entry.item_id for entry in lists.cross_sell] for lists in of_user], elsewhere)
     if of_user[0].up_sell:
-        up_sell.add(user_id, [[entry.item_id for entry in lists.up_sell] for lists in of_user], targets)
+        up_sell.add(user_id, [[entry.item_id for entry in lists.up_sell] for lists in of_user], anything)

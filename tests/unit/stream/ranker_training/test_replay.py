@@ -6,13 +6,22 @@ from itertools import pairwise
 
 import pytest
 
+from graph.model import Kind
 from graph.ranking.weights import Weights, fixed_weights, next_visit_weights
 from graph.settings import NextVisitSettings
-from graph.state import decode_state
+from graph.state import HistoryEntry, UserState, decode_state
 from stream.encoding import load_encoders
 from stream.pipeline import Pipeline
 from stream.ranker_training.log import Message
-from stream.ranker_training.replay import MOST_TOGETHER, Clock, Replay, Visits, micro_batches, training_settings
+from stream.ranker_training.replay import (
+    MOST_TOGETHER,
+    Clock,
+    Replay,
+    Visits,
+    micro_batches,
+    taken_elsewhere,
+    training_settings,
+)
 from stream.users import CachedUser
 from tests.unit.stream.ranker_training import stepping_shop
 from tests.unit.stream.sample_shop import SampleShop
@@ -122,3 +131,33 @@ def test_a_trial_gives_the_lists_that_would_be_published(
         visits = {result.lists.next_visit.ranker for result in refreshed if result.lists.next_visit is not None}
         assert visits == {"linear-visit" if weights.next_visit else next_visit_weights(NextVisitSettings()).version}
     assert tried.lists[0] != tried.lists[1]
+
+
+async def test_cross_sell_is_learned_and_judged_by_what_is_of_another_category_than_the_latest(replay: Replay) -> None:
+    fixed = fixed_weights(stepping_shop.SETTINGS.graph.lists, stepping_shop.SETTINGS.graph.ranking)
+    twin, other = stepping_shop.CATEGORIES, 1  # of the category of item 0, and of another
+    seen = await replay.record(
+        [view(user, 0, 0) for user in range(4)] + [view(9, 0, 0), view(9, twin, 1)], lambda: None
+    )
+    assert len(seen["cross_sell"]) == 0
+    same = await replay.judge([view(user, twin, 2) for user in (0, 1)], [fixed], lambda: None)
+    away = await replay.judge([view(user, other, 2) for user in (2, 3)], [fixed], lambda: None)
+    assert (len(same["cross_sell"]), len(away["cross_sell"])) == (0, 2)
+
+
+@pytest.mark.parametrize(
+    ("history", "found"),
+    [
+        ([("i0", True)], ["i1"]),
+        ([("i1", True), ("i0", True)], ["i1"]),
+        ([("i0", True), ("i1", True)], ["i0", "i12"]),
+        ([("i0", True), ("i1", False)], ["i1"]),  # taken back: the latest is the one before it
+        ([("gone", True)], ["i0", "i12", "i1"]),
+        ([], ["i0", "i12", "i1"]),
+    ],
+)
+def test_what_is_taken_elsewhere(history: list[tuple[str, bool]], found: list[str]) -> None:
+    categories = {"i0": "A", "i12": "A", "i1": "B"}
+    entries = [HistoryEntry(at, f"e{at}", item, Kind.VIEW, active=active) for at, (item, active) in enumerate(history)]
+    state = UserState(history=entries)
+    assert taken_elsewhere(state, ["i0", "i12", "i1", "unheard-of"], categories.get) == found
