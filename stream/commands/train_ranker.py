@@ -30,9 +30,10 @@ def ranker(
     """Learn what the features of the lists weigh, by a replay of a shop's own events through the worker's own code.
 
     Four tenths of the messages fill the graph. In the next three tenths the candidates' features are recorded before
-    each interaction, and the weights are fitted to what was taken then. The next 15 % choose: unless the learned
-    weights are better there, the fixed ones stay, for each list by itself. The last 15 % judge and fit nothing. Of more
-    than 33,333 messages the last 20,000 are divided like that, and all before fill the graph.
+    each interaction, and the weights are fitted to what was taken then: those of cross-sell to what is of another
+    category than the user's latest item. The next 15 % choose: unless the learned weights are better there, the fixed
+    ones stay, for each list by itself. The last 15 % judge and fit nothing. Of more than 33,333 messages the last
+    20,000 are divided like that, and all before fill the graph.
     Use the file by INTERESTREAM_GRAPH__RANKING__LEARNED_FILE; workers that run take a new one over by themselves.
 
     A trained user model (encoder.user_model_dir) foretells best what it has learned from. Give a former one, of
