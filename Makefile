@@ -67,13 +67,14 @@ bench-gpu: setup ## users/s and titles/s on a GPU, into docs/performance.md; wit
 audit: setup ## ask pip-audit whether a pinned dependency has a known hole (needs the internet)
 	$(BIN)/uv tool run pip-audit==2.10.1 --requirement constraints.txt --no-deps --disable-pip --strict
 
-# Asks nobody: it installs where it may (Debian and its kin, as root or with a sudo that wants no password).
+# Asks nobody: it installs where it may (Debian and its kin, as root or with a sudo that wants no password). In CI it
+# first ends an installation that was broken off there, after which nothing else can be installed.
 chromium: ## the web browser that looks at Neo4j Browser in the tests
 	@command -v chromium chromium-browser google-chrome >/dev/null && exit 0; \
 	become=$$([ "$$(id -u)" = 0 ] || echo sudo -n); \
 	if command -v apt-get >/dev/null && $$become true 2>/dev/null; then \
 		echo "Installing Chromium for the browser tests ..."; \
-		$$become apt-get update -qq && \
+		{ [ -z "$$CI" ] || $$become dpkg --configure -a </dev/null; } && $$become apt-get update -qq && \
 		$$become env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium </dev/null && exit 0; \
 	fi; \
 	echo "CHROMIUM IS MISSING AND CANNOT BE INSTALLED HERE: the browser tests will be skipped." >&2; \

@@ -18,7 +18,7 @@ from stream.evaluation.nightly import (
     compare_with_nightly,
 )
 from stream.evaluation.nightly_rules import RuledTests
-from stream.evaluation.plan import SEQUENCES, PlannedTest, Protocol, Shop
+from stream.evaluation.plan import SEQUENCES, CannotTest, PlannedTest, Protocol, Shop
 from stream.evaluation.ranker.model import Ranker
 from stream.evaluation.relation_tests import Relations
 from stream.evaluation.shop import build_log
@@ -89,18 +89,20 @@ def run_workers(
     def run(name: str, of: Settings) -> PublishedLists:
         total = round(TEST_SHARE * min(most, len(raw))) + len(questions.items)
         with contest.progress(f"prequential: the {name}", total) as step:
-            return asyncio.run(run_worker(raw, shop.catalogue, of, most, step, questions.items))
+            found = asyncio.run(run_worker(raw, shop.catalogue, of, most, step, questions.items))
+        if not len(found.targets):  # said before anything is trained in vain
+            raise CannotTest(
+                f"nobody who has a list comes back in the last fifth of {min(most, len(raw)):,} interactions"
+            )
+        return found
 
     places, tested_from = stretch_of(raw, most)
     told = range(places.start, tested_from) if train else None
     try:
         runs = run_each(run, settings, raw, shop.catalogue, told, contest)
-    except (EncoderError, RankerFileError) as error:
+    except (CannotTest, EncoderError, RankerFileError) as error:
         return Workers(unknown_kinds=unknown, left_out={WORKER: str(error)})
     found = runs.found
-    if not len(found[WORKER].targets):
-        reason = f"nobody who has a list comes back in the last fifth of {min(most, len(raw)):,} interactions"
-        return Workers(unknown_kinds=unknown, left_out={WORKER: reason})
     every = _with_next_visit(found)
     nightly: Mapping[str, Comparison] | None = None
     if contest.baselines:

@@ -12,6 +12,7 @@ from stream.evaluation.nightly import FOR_NEXT_VISIT, TRAINED_WORKER, WORKER
 from stream.evaluation.nightly_rules import RuledTests
 from stream.evaluation.plan import SEQUENCES, Protocol, Shop, plan, read_shop
 from stream.evaluation.shop import build_log
+from stream.evaluation.worker_model import WorkerModels
 from stream.evaluation.workers import Workers, ask_worker, run_workers
 from stream.settings import Settings
 from tests.unit.stream.evaluation.small_shops import write_shop
@@ -81,8 +82,12 @@ def test_kinds_in_capitals_are_the_same_kinds(shop: Shop) -> None:
 
 
 @pytest.mark.parametrize("most", [1, 5])
-def test_a_run_without_tests_is_left_out(shop: Shop, most: int) -> None:
-    found = run(shop, most)
+@pytest.mark.parametrize("train", [False, True])
+def test_a_run_without_tests_is_left_out_and_trains_nothing(
+    shop: Shop, most: int, train: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(WorkerModels, "train", lambda *_: pytest.fail("trained"))
+    found = run(shop, most, train=train)
     assert not found.figures
     assert f"the last fifth of {most} interactions" in found.left_out[WORKER]
 
