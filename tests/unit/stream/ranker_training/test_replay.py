@@ -136,12 +136,15 @@ def test_a_trial_gives_the_lists_that_would_be_published(
 async def test_cross_sell_is_learned_and_judged_by_what_is_of_another_category_than_the_latest(replay: Replay) -> None:
     fixed = fixed_weights(stepping_shop.SETTINGS.graph.lists, stepping_shop.SETTINGS.graph.ranking)
     twin, other = stepping_shop.CATEGORIES, 1  # of the category of item 0, and of another
-    seen = await replay.record(
-        [view(user, 0, 0) for user in range(4)] + [view(9, 0, 0), view(9, twin, 1)], lambda: None
-    )
-    assert len(seen["cross_sell"]) == 0
-    same = await replay.judge([view(user, twin, 2) for user in (0, 1)], [fixed], lambda: None)
-    away = await replay.judge([view(user, other, 2) for user in (2, 3)], [fixed], lambda: None)
+    ways = [view(user, item, minute) for minute, item in enumerate((other, twin)) for user in range(10, 14)]
+    await replay.record(ways, lambda: None)  # so that the twin is a candidate for whoever has seen the other one
+    await replay.record([view(8, 0, 2), view(9, other, 2), view(8, other, 3), view(9, 0, 3)], lambda: None)
+    away_from_it = await replay.record([view(8, twin, 4)], lambda: None)
+    still_there = await replay.record([view(9, twin, 4)], lambda: None)
+    assert (len(away_from_it["cross_sell"]), len(still_there["cross_sell"])) == (1, 0)
+    await replay.record([view(user, 0, 5) for user in range(4)], lambda: None)
+    same = await replay.judge([view(user, twin, 6) for user in (0, 1)], [fixed], lambda: None)
+    away = await replay.judge([view(user, other, 6) for user in (2, 3)], [fixed], lambda: None)
     assert (len(same["cross_sell"]), len(away["cross_sell"])) == (0, 2)
 
 
