@@ -27,6 +27,7 @@ from stream.users import CachedUser
 _SAME_SCORE = 1e-9
 _SAME_NUMBER = 1e-9
 _CATEGORY_PATH = 4
+_ITEM_PATH = 3
 _ITEM_FAMILIES = {
     "ITEM_BOUGHT_NEXT": Family.BOUGHT_NEXT,
     "ITEM_VIEWED_NEXT": Family.VIEWED_NEXT,
@@ -75,7 +76,7 @@ def origin_of(reason: Reason) -> Origin | None:
     """Return what a reason names of the user's past, None if nothing."""
     if reason.feature == "BOUGHT_BEFORE":
         return "item", reason.path[-1]
-    if len(reason.path) < _CATEGORY_PATH - 1:
+    if len(reason.path) < _ITEM_PATH:
         return None
     return ("category" if len(reason.path) == _CATEGORY_PATH else "item"), reason.path[1]
 
@@ -169,7 +170,7 @@ class _Numbers:
                 users, lift = self._edges.get((reason.feature, reason.path[1], reason.path[2]), (None, None))
                 truth.number(f"users of {what}", -1 if reason.users is None else reason.users, users)
                 truth.number(f"lift of {what}", -1.0 if reason.lift is None else reason.lift, lift)
-            elif reason.feature in _ITEM_FAMILIES:
+            elif reason.feature in _ITEM_FAMILIES and len(reason.path) == _ITEM_PATH:
                 successors = await self._successors(reason.path[1])
                 there = successors.get((_ITEM_FAMILIES[reason.feature].value, reason.path[2]))
                 truth.number(f"users of {what}", -1 if reason.users is None else reason.users, there)

@@ -34,8 +34,9 @@ class Interests:
 class Anchors:
     """The latest distinct items of all users, latest first.
 
-    places: 0 for the latest; nodes: association item codes; rows, categories: of the catalogue; decays: how much less
-    than the latest it counts; prices: NaN for none; currencies; ids: item ids.
+    places: 0 for the latest; nodes: association item codes; rows, categories: of the catalogue; sources: association
+    codes of the categories, which the catalogue need not have, ABSENT for none; decays: how much less than the latest
+    it counts; prices: NaN for none; currencies; ids: item ids.
     """
 
     users: IntArray
@@ -43,6 +44,7 @@ class Anchors:
     nodes: IntArray
     rows: IntArray
     categories: IntArray
+    sources: IntArray
     decays: FloatArray
     prices: FloatArray
     currencies: IntArray
@@ -136,12 +138,14 @@ def _anchors(profiles: Sequence[UserProfile], shop: Shop, ranking: RankingSettin
     users, places = _owners(counts), _places(counts)
     rows = shop.items.ids.get_all(ids)
     prices, currencies = _prices(profiles, users, ids, rows, shop)
+    categories = _categories(profiles, users, ids, rows, shop)
     return Anchors(
         users=users,
         places=places,
         nodes=shop.associations.level(Level.ITEM).nodes.get_all(ids),
         rows=rows,
-        categories=_categories(profiles, users, ids, rows, shop),
+        categories=categories,
+        sources=_sources(profiles, users, ids, categories, shop),
         decays=np.maximum(ranking.history_decay ** np.arange(most), ranking.history_floor)[places],
         prices=prices,
         currencies=currencies,
@@ -185,6 +189,17 @@ def _categories(
             code = shop.items.categories.get(hint)
             categories[place] = ELSEWHERE if code == ABSENT else code
     return categories
+
+
+def _sources(
+    profiles: Sequence[UserProfile], users: IntArray, ids: Sequence[str], categories: IntArray, shop: Shop
+) -> IntArray:
+    sources = np.full(len(categories), ABSENT, dtype=np.int64)
+    known, get = categories >= 0, shop.associations.categories.get
+    sources[known] = shop.associations.categories.get_all(shop.items.categories.names(categories[known].tolist()))
+    for place in np.flatnonzero(categories == ELSEWHERE).tolist():
+        sources[place] = get(profiles[users[place]].hints[ids[place]])
+    return sources
 
 
 def _prices(

@@ -68,6 +68,28 @@ def without_each(batch: ProfileBatch, found: Reached, picked: IntArray) -> Witho
     return Without(strengths, np.maximum(strengths[:, None] - own + behind, 0.0), anchors.places)
 
 
+def factors_without_categories(
+    batch: ProfileBatch, found: Reached, picked: IntArray, sources: IntArray, half: float
+) -> FloatArray:
+    """Return (n,) by what candidates' transition features would change without all history of a category, one for each.
+
+    picked: (n,) the candidates; sources: (n,) association codes. 1 for a candidate that no transition leads to.
+    """
+    anchors = batch.anchors
+    first = np.searchsorted(anchors.users, found.users[picked])
+    held, holders = ranges(first, np.searchsorted(anchors.users, found.users[picked], side="right") - first)
+    gone = np.zeros((len(picked), int(anchors.places.max(initial=0)) + 1), dtype=np.int64)
+    gone[holders, anchors.places[held]] = anchors.sources[held] == sources[holders]
+    later = gone.cumsum(axis=1) - gone
+    followed, owners = _steps_of(found, picked)
+    values, of = found.steps.values[followed], found.steps.anchors[followed]
+    nearer = anchors.decays[of - later[owners, anchors.places[of]]] / anchors.decays[of]
+    kept = np.where(gone[owners, anchors.places[of]], 0.0, values * nearer)
+    left = np.bincount(owners, weights=kept, minlength=len(picked)).astype(np.float64)  # integers if there are none
+    strengths, factors = found.transitions[picked], np.ones(len(picked))
+    return np.divide(saturating(left, half), saturating(strengths, half), out=factors, where=strengths > 0.0)
+
+
 def strongest_steps(found: Reached, picked: IntArray, without: Without) -> IntArray:
     """Return, for each picked candidate that steps lead to, the step to name: a place in ``found.steps``.
 

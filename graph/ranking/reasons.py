@@ -14,7 +14,15 @@ from graph.ranking.cross_candidates import CrossCandidates
 from graph.ranking.features import MILLIONTHS, Vectors
 from graph.ranking.likeness import Likest
 from graph.ranking.lists import CrossSell, Reason, UpSell
-from graph.ranking.origins import Reached, Without, nearest_anchors, next_best, strongest_steps, without_each
+from graph.ranking.origins import (
+    Reached,
+    Without,
+    factors_without_categories,
+    nearest_anchors,
+    next_best,
+    strongest_steps,
+    without_each,
+)
 from graph.ranking.ragged import FloatArray
 from graph.ranking.shop import Shop
 from graph.ranking.steps import strongest_sources
@@ -25,6 +33,9 @@ Entry = TypeVar("Entry", CrossSell, UpSell)
 
 Edge = tuple[str, str, int, float | None]
 """Feature, name of the source, users, lift."""
+
+Association = tuple[str, str | None, int | None, float | None]
+"""The same of an association; no source, users or lift where the item would not score less without the source."""
 
 
 def cross_sell_lists(
@@ -55,7 +66,7 @@ def cross_sell_lists(
         found.categories[picked].tolist(),
         (parts[:, picked].sum(axis=0) / MILLIONTHS).tolist(),
         *(parts[:, picked] / MILLIONTHS).tolist(),
-        _association_edges(shop, batch, found, picked),
+        _association_edges(shop, batch, found, parts, picked, half),
         _transition_edges(shop, batch, found, picked, without, viewed="ITEM_VIEWED_NEXT"),
         *_likeness_origins(batch, parts, picked, likest, without, half),
         strict=True,
@@ -67,7 +78,8 @@ def cross_sell_lists(
         because = []
         if associated is not None and category is not None:
             feature, source, users, lift = associated
-            because.append(Reason(feature, association, (name, source, category, item_id), users, lift))
+            path = (name, item_id) if source is None else (name, source, category, item_id)
+            because.append(Reason(feature, association, path, users, lift))
         if stepped is not None:
             feature, source, users, _ = stepped
             because.append(Reason(feature, transition, (name, source, item_id), users))
@@ -151,21 +163,31 @@ def _split(entries: Sequence[Entry], chosen: IntArray) -> list[tuple[Entry, ...]
     return [tuple(islice(left, count)) for count in (chosen >= 0).sum(axis=1).tolist()]
 
 
-def _association_edges(shop: Shop, batch: ProfileBatch, found: CrossCandidates, picked: IntArray) -> list[Edge | None]:
+def _association_edges(
+    shop: Shop, batch: ProfileBatch, found: CrossCandidates, parts: IntArray, picked: IntArray, half: float
+) -> list[Association | None]:
+    """Return the edge to name for each picked candidate whose category an interest leads to.
+
+    Once the source's items are gone from the history, transitions from those before them may gain more than is lost.
+    """
     reached = np.flatnonzero(found.associations[picked] > 0.0)
-    users, categories = found.users[picked[reached]], found.categories[picked[reached]]
-    sources, edges = strongest_sources(shop, batch, users, categories)
-    associations = shop.category_steps.associations
-    lines: list[Edge | None] = [None] * len(picked)
-    for place, bought, source, crowd, lift in zip(
+    candidates = picked[reached]
+    sources, edges, values = strongest_sources(shop, batch, found.users[candidates], found.categories[candidates])
+    associations, names = shop.category_steps.associations, shop.associations.categories.names(sources.tolist())
+    association, transition = parts[:2, candidates]
+    gained = transition * (factors_without_categories(batch, found, candidates, sources, half) - 1.0)
+    lines: list[Association | None] = [None] * len(picked)
+    for place, bought, source, crowd, lift, holds in zip(
         reached.tolist(),
         associations.bought[edges].tolist(),
-        shop.associations.categories.names(sources.tolist()),
+        names,
         associations.users[edges].tolist(),
         associations.lift[edges].tolist(),
+        (association * values / found.associations[candidates] > gained).tolist(),
         strict=True,
     ):
-        lines[place] = "BOUGHT_NEXT" if bought else "VIEWED_NEXT", source, crowd, lift
+        feature = "BOUGHT_NEXT" if bought else "VIEWED_NEXT"
+        lines[place] = (feature, source, crowd, lift) if holds else (feature, None, None, None)
     return lines
 
 

@@ -83,10 +83,10 @@ def category_strengths(shop: Shop, batch: ProfileBatch) -> FloatArray:
 
 def strongest_sources(
     shop: Shop, batch: ProfileBatch, users: IntArray, categories: IntArray
-) -> tuple[IntArray, IntArray]:
+) -> tuple[IntArray, IntArray, FloatArray]:
     """Return, for each (user, category) that some interest leads to: the strongest interest's source code, its edge.
 
-    Edges are places in the category associations.
+    Edges are places in the category associations; last, what that interest adds to the category's strength.
     """
     steps, interests = shop.category_steps, batch.interests
     first = np.searchsorted(interests.users, users)
@@ -95,4 +95,4 @@ def strongest_sources(
     places = np.minimum(np.searchsorted(steps.keys, keys), max(len(steps.keys) - 1, 0))
     values = np.where(steps.keys[places] == keys, interests.weights[chosen] * steps.scores[places], -1.0)
     best = first_of_largest(values, owners)
-    return interests.sources[chosen[best]], steps.edges[places[best]]
+    return interests.sources[chosen[best]], steps.edges[places[best]], values[best]

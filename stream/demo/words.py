@@ -49,6 +49,8 @@ def in_words(reason: Reason, title_of: Callable[[str], str]) -> str:
             return f"{shoppers} went from {leaf(reason.path[1])} to {leaf(reason.path[2])}"
         case "VIEWED_NEXT" if len(reason.path) > 3:
             return f"{shoppers} looked from {leaf(reason.path[1])} to {leaf(reason.path[2])}"
+        case "BOUGHT_NEXT" | "VIEWED_NEXT" if not before:
+            return "goes with what this shopper is interested in"
         case "ITEM_BOUGHT_NEXT":
             return f"{shoppers} bought it after {title_of(before)}"
         case "ITEM_VIEWED_NEXT" | "VIEWED_NEXT":

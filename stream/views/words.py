@@ -63,6 +63,8 @@ def reason_in_words(reason: Reason, title_of: Callable[[str], str] = as_it_is) -
         case Family.BOUGHT_NEXT | Family.VIEWED_NEXT if len(steps) > 1:
             verb = "bought" if reason.feature == Family.BOUGHT_NEXT else "viewed"
             return f"{steps[-1]} is {verb} after {start}{counted}{by_chance}"
+        case Family.BOUGHT_NEXT | Family.VIEWED_NEXT if not steps:
+            return "its category goes with one of the user's interests"
         case Family.BOUGHT_NEXT | "ITEM_BOUGHT_NEXT":
             return f"bought after {start}{counted}"
         case Family.VIEWED_NEXT | "ITEM_VIEWED_NEXT":

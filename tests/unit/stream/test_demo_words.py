@@ -18,6 +18,8 @@ TITLES = {"a": "Lantern", "b": "Candle"}
             "1 shopper looked from Lanterns to Candles",
         ),
         (Reason("VIEWED_NEXT", 0.4, ("u", "a", "b"), 7), "7 shoppers moved on to it from Lantern"),
+        (Reason("BOUGHT_NEXT", 0.4, ("u", "b")), "goes with what this shopper is interested in"),
+        (Reason("VIEWED_NEXT", 0.4, ("u", "b")), "goes with what this shopper is interested in"),
         (Reason("ITEM_BOUGHT_NEXT", 0.4, ("u", "a", "b"), 1_234), "1,234 shoppers bought it after Lantern"),
         (Reason("ITEM_VIEWED_NEXT", 0.4, ("u", "a", "b"), 2), "2 shoppers moved on to it from Lantern"),
         (Reason("PRICE", 0.4, ("u", "a", "b")), "a step up from Lantern"),

@@ -338,6 +338,8 @@ def test_a_user_of_a_shop_without_a_catalogue_is_told_what_is_missing(store: Mem
         (Reason("PRICE", 0.1, ("u", "anchor", "i")), "a moderate step up in price from anchor"),
         (Reason("PRICE", 0.1, ("u", "i")), "a moderate step up in price"),
         (Reason("NEW_FEATURE", 0.1, ("u", "x", "i"), 2), "NEW_FEATURE > x by 2 users"),
+        (Reason("BOUGHT_NEXT", 0.1, ("u", "i")), "its category goes with one of the user's interests"),
+        (Reason("VIEWED_NEXT", 0.1, ("u", "i")), "its category goes with one of the user's interests"),
     ],
 )
 def test_every_reason_has_words(reason: Reason, expected: str) -> None:
