@@ -20,7 +20,9 @@ class InterestSettings(BaseModel):
     max_edges: PositiveInt = Field(50, description="Interests of a user that are drawn in the graph.")
     max_items: PositiveInt = Field(200, description="Items kept apart per user; older ones fold into their category.")
     max_categories: PositiveInt = Field(200, description="Categories whose sums stay in a user's state.")
-    max_purchases: PositiveInt = Field(1024, description="Purchases of a user that a refund can still take back.")
+    max_purchases: PositiveInt = Field(
+        4096, description="Purchases of a user that a refund can still take back, and that lists know of."
+    )
     max_cart_additions: PositiveInt = Field(256, description="Cart additions that a removal can still take back.")
     max_event_ids: PositiveInt = Field(4096, description="Event ids remembered per user to drop producer retries.")
     max_history: PositiveInt = Field(64, description="Interactions of a user that encoders and transitions see.")

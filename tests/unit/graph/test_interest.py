@@ -229,6 +229,13 @@ def test_owned_items_are_the_purchases_left_standing(life: list[Interaction]) ->
     assert owned == {i.item_id: i.occurred_at for i in left_standing(life) if i.kind is Kind.PURCHASE}
 
 
+def test_what_a_wholesaler_bought_in_a_month_is_known() -> None:
+    """More than any customer of the shops that this was measured on; beyond the bound the oldest are forgotten."""
+    bought = [interaction(f"e{n:04}", Kind.PURCHASE, f"item-{n}", START + n) for n in range(4_100)]
+    owned = owned_items(Run().step(bought, {}).state)
+    assert owned == {f"item-{n}": START + n for n in range(4, 4_100)}
+
+
 def test_what_was_shown_in_vain_is_counted_decayed_and_forgiven() -> None:
     """Only impressions of recommendations count; acting on the item forgives those before."""
     day = 86_400_000
