@@ -197,7 +197,7 @@ class Ranker:
         users, rows = users[picked], rows[picked]
         likest = (
             likest_anchors(shop, batch, of.vectors, users, rows, self._ranking),
-            left_of_words(shop, batch, users, rows),
+            left_of_words(shop, batch, of.words, users, rows),
         )
         heard, half = _heard_of(found, weights), self._ranking.transition_half
         return cross_sell_lists(shop, batch, of.names, heard, parts, chosen, propensities, likest, half)

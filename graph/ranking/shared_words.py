@@ -43,16 +43,15 @@ def alike_rows(shop: Shop, batch: ProfileBatch, shared: SharedWords, most: int) 
     return shared.likeness.nearest(chosen & away_from_home(batch, users, categories), shop.ranks, most)
 
 
-def left_of_words(shop: Shop, batch: ProfileBatch, users: IntArray, rows: IntArray) -> Likest:
+def left_of_words(shop: Shop, batch: ProfileBatch, shared: SharedWords, users: IntArray, rows: IntArray) -> Likest:
     """Return the latest item of each (user, row) that shares words with it, and what is left once that is gone.
 
     The item before it is then the latest one; it may share more.
     """
-    now, then = (_cosines(shop, batch, place, users, rows) for place in (0, 1))
+    now, then = shared.of(shop, users, rows), np.zeros(len(users))
+    sharing = np.flatnonzero(now > 0.0)
+    of_users, categories = items_at(batch, 1)
+    away = sharing[is_of_another(categories, shop, users[sharing], rows[sharing])]
+    then[away] = shop.items.words.cosines(of_users[users[away]], rows[away])
     anchors = np.where(now > 0.0, np.searchsorted(batch.anchors.users, users), ABSENT)
     return Likest(anchors, np.divide(then, now, out=np.ones(len(users)), where=now > 0.0))
-
-
-def _cosines(shop: Shop, batch: ProfileBatch, place: int, users: IntArray, rows: IntArray) -> FloatArray:
-    of_users, categories = items_at(batch, place)
-    return np.where(is_of_another(categories, shop, users, rows), shop.items.words.cosines(of_users[users], rows), 0.0)

@@ -14,7 +14,7 @@ from scipy.sparse import csr_array
 
 from graph.model import ItemRow
 from graph.ranking.codes import Codes, IntArray
-from graph.ranking.ragged import BoolArray, FloatArray, group_starts
+from graph.ranking.ragged import BoolArray, FloatArray, group_starts, ranges
 from graph.ranking.title_words import title_words
 from graph.ranking.word_counts import NO_COUNTS, Entries
 
@@ -55,7 +55,7 @@ class ItemWords:
         self._rows = 0
         self._counts = NO_COUNTS
         self._changed: dict[int, Entries] = {}
-        self._kept: tuple[int, csr_array, csr_array] | None = None
+        self._kept: tuple[int, csr_array, csr_array, csr_array] | None = None
 
     def put(self, row: int, words: Sequence[str]) -> None:
         """Take an item's words in place of its former ones; none are those of an item that is gone."""
@@ -71,7 +71,7 @@ class ItemWords:
 
     def likeness(self, rows: IntArray) -> "WordLikeness":
         """Return how alike every item is to each of ``rows``, (m,); a negative row is like nothing."""
-        vectors, postings = self._vectors()
+        vectors, postings, _ = self._vectors()
         known = np.flatnonzero((rows >= 0) & (rows < vectors.shape[0]))
         found = vectors[rows[known]] @ postings
         found.sort_indices()
@@ -80,19 +80,20 @@ class ItemWords:
 
     def cosines(self, rows: IntArray, others: IntArray) -> FloatArray:
         """Return the cosine of each pair of rows, (m,); a negative row is like nothing."""
-        vectors, _ = self._vectors()
+        vectors, _, by_code = self._vectors()
         known = np.flatnonzero((np.minimum(rows, others) >= 0) & (np.maximum(rows, others) < vectors.shape[0]))
         cosines = np.zeros(len(rows))
-        cosines[known] = np.minimum(vectors[rows[known]].multiply(vectors[others[known]]).sum(axis=1), 1.0)
+        cosines[known] = np.minimum(_products(vectors, by_code, rows[known], others[known]), 1.0)
         return cosines
 
-    def _vectors(self) -> tuple[csr_array, csr_array]:
-        """Return (n, words) vectors of length 1 or 0, and the same by word."""
+    def _vectors(self) -> tuple[csr_array, csr_array, csr_array]:
+        """Return (n, words) vectors of length 1 or 0, the same by word, and with each item's words by their codes."""
         if self._kept is None or self._kept[0] != self.version:
             self._counts = self._counts.mended(self._changed, self._rows)
             self._changed = {}
             vectors = self._weighed()
-            self._kept = self.version, vectors, vectors.T.tocsr()
+            postings = vectors.T.tocsr()
+            self._kept = self.version, vectors, postings, postings.T.tocsr()
         return self._kept[1:]
 
     def _weighed(self) -> csr_array:
@@ -109,6 +110,25 @@ class ItemWords:
         vectors = csr_array((weights, counts.codes, counts.starts), shape=(len(sizes), len(self._words)), copy=True)
         vectors.eliminate_zeros()
         return vectors
+
+
+def _products(vectors: csr_array, by_code: csr_array, rows: IntArray, others: IntArray) -> FloatArray:
+    """Return (m,) the inner product of each pair of rows, added up in the order of the others' words.
+
+    by_code: the vectors with each row's words in the order of their codes. For the few pairs of one user this takes a
+    fifth of what slices of sparse matrices and their product take, for thousands nearly twice as much.
+    """
+    starts, lengths = vectors.indptr.astype(np.int64), np.diff(vectors.indptr)
+    mine, owners = ranges(starts[rows], lengths[rows])
+    theirs, pairs = ranges(starts[others], lengths[others])
+    if not len(mine):
+        return np.zeros(len(rows))
+    width = vectors.shape[1]
+    keys, wanted = owners * width + by_code.indices[mine], pairs * width + vectors.indices[theirs]
+    places = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
+    shared = np.flatnonzero(keys[places] == wanted)
+    products = by_code.data[mine[places[shared]]] * vectors.data[theirs[shared]]
+    return np.bincount(pairs[shared], weights=products, minlength=len(rows)).astype(np.float64)
 
 
 @dataclass(frozen=True, slots=True)
