@@ -30,6 +30,7 @@ from stream.ranker_watch import RankerWatch
 from stream.refresher import Refresher
 from stream.settings import Settings
 from stream.topics import MAX_MESSAGE_BYTES
+from stream.unlisted import Unlisted
 
 _MORE_ROUNDS_THAN_ANY_LOG_NEEDS = 1_000_000
 
@@ -103,6 +104,7 @@ class _Reader:
 class Pipeline:
     """The whole path over a :class:`Log`. ``clock`` gives versions and record times (ms).
 
+    lists: whether users are ranked as their events are processed; without, only who asks the refresher has lists.
     Raises stream.ranker_file.RankerFileError.
     """
 
@@ -113,6 +115,8 @@ class Pipeline:
         clock: Callable[[], int],
         store: GraphStore | None = None,
         max_records: int = 500,
+        *,
+        lists: bool = True,
     ) -> None:
         topics = settings.topics
         self.settings = settings
@@ -131,7 +135,8 @@ class Pipeline:
         self.models = ModelWatch(settings.encoder, encoders.text, encoders.device, self.knowledge, self.metrics)
         common = (self.store, self.log, settings, self.metrics, clock)
         self.rankers = RankerWatch(settings.graph.ranking.learned_file, self.knowledge, self.metrics)
-        self.refresher = Refresher(self.knowledge, self.thread, settings.graph, self.metrics)
+        of = self.knowledge, self.thread, settings.graph, self.metrics
+        self.refresher = Refresher(*of)
         names = {p: f"{topics.bundles}/{p}" for p in range(topics.partitions)}
         self.agents: tuple[BatchHandler, ...] = (
             CatalogueAgent(topics.catalogue, *common).equip(
@@ -139,7 +144,7 @@ class Pipeline:
             ),
             IntakeAgent(self.log, settings, self.metrics, clock, topics.interactions, topics.partitions),
             InterestAgent(topics.bundles, *common).equip(
-                self.refresher, self._followers, names, topics.partitions, self._original
+                self.refresher if lists else Unlisted(*of), self._followers, names, topics.partitions, self._original
             ),
             AssociationAgent(topics.transitions, *common).equip(self.knowledge, topics.partitions),
         )

@@ -55,13 +55,13 @@ async def run_worker_on_cases(
     the worker is asked for the cross-sell list of a user who bought just that item. step: called once per interaction
     processed, case and item asked. Raises encoders.base.EncoderError.
     """
-    async with opened_worker(base, AT_ONCE) as (pipeline, clock):
+    async with opened_worker(base, AT_ONCE, lists=False) as (pipeline, clock):
         clock.now = int(raw.times[places[0]]) + shift_of(raw)
         await tell_catalogue(pipeline, catalogue)
         for start in range(0, len(places), AT_ONCE):
             part = places[start : start + AT_ONCE].tolist()
             await tell(pipeline, clock, raw, part)
-            pipeline.log.forget()  # what it published while it was told is nobody's list, and gigabytes of a long log
+            pipeline.log.forget()  # gigabytes of a long log
             for _ in part:
                 step()
         lists, broken = await ask_for_cases(pipeline, raw, catalogue, cases, step)

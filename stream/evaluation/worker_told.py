@@ -37,13 +37,16 @@ def worker_settings(base: Settings) -> Settings:
 
 
 @asynccontextmanager
-async def opened_worker(base: Settings, at_once: int = 500) -> AsyncIterator[tuple[Pipeline, "Clock"]]:
+async def opened_worker(
+    base: Settings, at_once: int = 500, *, lists: bool = True
+) -> AsyncIterator[tuple[Pipeline, "Clock"]]:
     """Start a worker that knows nothing yet, and close it in the end. Raises encoders.base.EncoderError.
 
-    at_once: so many records an agent takes together, as a running one does that has fallen behind.
+    at_once: so many records an agent takes together, as a running one does that has fallen behind; lists: whether
+    anybody reads what it would publish.
     """
     settings, clock = worker_settings(base), Clock()
-    pipeline = Pipeline(settings, load_encoders(settings.encoder), clock, max_records=at_once)
+    pipeline = Pipeline(settings, load_encoders(settings.encoder), clock, max_records=at_once, lists=lists)
     await pipeline.start()
     try:
         yield pipeline, clock

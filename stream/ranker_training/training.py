@@ -72,7 +72,7 @@ async def train_ranker(shop: Shop, base: Settings, seed: int, progress: Progress
     """
     parts, settings = split(shop.messages), training_settings(base)
     clock = Clock(shop.messages[0].at)
-    pipeline = Pipeline(settings, load_encoders(settings.encoder), clock, max_records=AT_ONCE)
+    pipeline = Pipeline(settings, load_encoders(settings.encoder), clock, max_records=AT_ONCE, lists=False)
     await pipeline.start()
     try:
         return await _train(shop, parts, Replay(pipeline, clock), settings, seed, progress)

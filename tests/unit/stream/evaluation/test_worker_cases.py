@@ -20,7 +20,15 @@ from stream.evaluation.shop import Sequence, build_log
 from stream.evaluation.worker_cases import ask_for_cases, latest_known, run_worker_on_cases
 from stream.evaluation.worker_kinds import are_known
 from stream.evaluation.worker_lists import LISTS
-from stream.evaluation.worker_told import catalogue_messages, event_message, opened_worker, shift_of, worker_settings
+from stream.evaluation.worker_told import (
+    catalogue_messages,
+    event_message,
+    opened_worker,
+    shift_of,
+    tell,
+    tell_catalogue,
+    worker_settings,
+)
 from stream.pipeline import Pipeline
 from stream.recommendations import LIST_IDS, Recommendation, decode
 from stream.settings import Settings
@@ -204,8 +212,8 @@ async def test_nothing_that_a_test_withholds_is_told(
     opened: list[Pipeline] = []
 
     @asynccontextmanager
-    async def watched(base: Settings, at_once: int) -> AsyncIterator[object]:
-        async with opened_worker(base, at_once) as (pipeline, clock):
+    async def watched(base: Settings, at_once: int, *, lists: bool) -> AsyncIterator[object]:
+        async with opened_worker(base, at_once, lists=lists) as (pipeline, clock):
             opened.append(pipeline)
             monkeypatch.setattr(pipeline.log, "forget", lambda: None)
             yield pipeline, clock
@@ -247,3 +255,21 @@ async def test_the_worker_asked_processes_no_more_than_it_is_given(shop: Shop) -
     assert nothing.shape == (0, 10)
     assert asked.shape == (2, 10)
     assert not np.array_equal(few["cross_sell"], every["cross_sell"])
+
+
+async def test_lists_that_nobody_reads_are_not_made_and_change_no_answer(shop: Shop, pipeline: Pipeline) -> None:
+    raw, cases = strangers(shop)
+    async with opened_worker(SETTINGS, lists=False) as (silent, clock):
+        clock.now = END
+        await tell_catalogue(silent, shop.catalogue)
+        await tell(silent, clock, shop.raw, range(len(shop.raw)))
+        topic = silent.settings.topics.recommendations
+        (made,), (unread,) = pipeline.log.topics[topic], silent.log.topics[topic]
+        assert any(decode(record.value).cross_sell for record in made)
+        assert unread
+        assert not any(decode(record.value).cross_sell for record in unread)
+        found, expected = [await answers(asked, shop, raw, cases) for asked in (silent, pipeline)]
+    assert found.keys() == expected.keys()
+    assert any((expected[name] >= 0).any() for name in expected)
+    for name in expected:
+        np.testing.assert_array_equal(found[name], expected[name])

@@ -4,6 +4,7 @@ import json
 from collections.abc import AsyncIterator
 from itertools import pairwise
 
+import numpy as np
 import pytest
 
 from graph.model import Kind
@@ -164,3 +165,17 @@ def test_what_is_taken_elsewhere(history: list[tuple[str, bool]], found: list[st
     entries = [HistoryEntry(at, f"e{at}", item, Kind.VIEW, active=active) for at, (item, active) in enumerate(history)]
     state = UserState(history=entries)
     assert taken_elsewhere(state, ["i0", "i12", "i1", "unheard-of"], categories.get) == found
+
+
+async def test_lists_that_nobody_reads_are_not_made_and_change_no_case(replay: Replay) -> None:
+    steps = [view(user, (3 * user + 7 * step) % stepping_shop.ITEMS, step) for step in range(4) for user in range(20)]
+    settings, clock = training_settings(stepping_shop.SETTINGS), Clock(stepping_shop.START_MS)
+    pipeline = Pipeline(settings, load_encoders(settings.encoder), clock, lists=False)
+    await pipeline.start()
+    silent = Replay(pipeline, clock)
+    await silent.catalogue(stepping_shop.catalogue(), lambda: None)
+    found, expected = [(await one.record(steps, lambda: None))["cross_sell"] for one in (silent, replay)]
+    await pipeline.close()
+    assert len(expected.values) > 10
+    for one, other in zip(found.values, expected.values, strict=True):
+        np.testing.assert_array_equal(one, other)
