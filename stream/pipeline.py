@@ -30,7 +30,7 @@ from stream.ranker_watch import RankerWatch
 from stream.refresher import Refresher
 from stream.settings import Settings
 from stream.topics import MAX_MESSAGE_BYTES
-from stream.unlisted import Unlisted
+from stream.without_lists import RefresherWithoutLists
 
 _MORE_ROUNDS_THAN_ANY_LOG_NEEDS = 1_000_000
 
@@ -137,6 +137,7 @@ class Pipeline:
         self.rankers = RankerWatch(settings.graph.ranking.learned_file, self.knowledge, self.metrics)
         of = self.knowledge, self.thread, settings.graph, self.metrics
         self.refresher = Refresher(*of)
+        refresher = self.refresher if lists else RefresherWithoutLists(*of)
         names = {p: f"{topics.bundles}/{p}" for p in range(topics.partitions)}
         self.agents: tuple[BatchHandler, ...] = (
             CatalogueAgent(topics.catalogue, *common).equip(
@@ -144,7 +145,7 @@ class Pipeline:
             ),
             IntakeAgent(self.log, settings, self.metrics, clock, topics.interactions, topics.partitions),
             InterestAgent(topics.bundles, *common).equip(
-                self.refresher if lists else Unlisted(*of), self._followers, names, topics.partitions, self._original
+                refresher, self._followers, names, topics.partitions, self._original
             ),
             AssociationAgent(topics.transitions, *common).equip(self.knowledge, topics.partitions),
         )

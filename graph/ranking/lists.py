@@ -14,7 +14,8 @@ class Reason(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     ===================  ====================================================  =================
     feature              path                                                  numbers
     ===================  ====================================================  =================
-    BOUGHT_NEXT          user, category of interest, item's category, item     users, lift
+    BOUGHT_NEXT          user, category of interest, item's category, item;    users, lift
+                         user, item where that interest is not missed
     VIEWED_NEXT          the same (cross-sell); as the two below (up-sell)     users, lift; users
     ITEM_BOUGHT_NEXT     user, item of the history, item                       users
     ITEM_VIEWED_NEXT     the same (cross-sell)                                 users

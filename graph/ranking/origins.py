@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from graph.ranking.batch import ProfileBatch
+from graph.ranking.batch import Anchors, ProfileBatch
 from graph.ranking.codes import IntArray
 from graph.ranking.cross_candidates import CrossCandidates
 from graph.ranking.features import Vectors, saturating
@@ -76,8 +76,7 @@ def factors_without_categories(
     picked: (n,) the candidates; sources: (n,) association codes. 1 for a candidate that no transition leads to.
     """
     anchors = batch.anchors
-    first = np.searchsorted(anchors.users, found.users[picked])
-    held, holders = ranges(first, np.searchsorted(anchors.users, found.users[picked], side="right") - first)
+    held, holders = _history_of(anchors, found.users[picked])
     gone = np.zeros((len(picked), int(anchors.places.max(initial=0)) + 1), dtype=np.int64)
     gone[holders, anchors.places[held]] = anchors.sources[held] == sources[holders]
     later = gone.cumsum(axis=1) - gone
@@ -123,8 +122,7 @@ def nearest_anchors(
 ) -> list[str | None]:
     """Return the item of the user's history, in the row's category, that is nearest to it; None where none is near."""
     anchors = batch.anchors
-    first = np.searchsorted(anchors.users, users)
-    places, owners = ranges(first, np.searchsorted(anchors.users, users, side="right") - first)
+    places, owners = _history_of(anchors, users)
     same = anchors.categories[places] == shop.items.category_codes[rows[owners]]
     known = (anchors.rows[places] >= 0) & same
     places, owners = places[known], owners[known]
@@ -136,6 +134,12 @@ def nearest_anchors(
     for owner, place in zip(owners[best].tolist(), places[best].tolist(), strict=True):
         named[owner] = anchors.ids[place]
     return named
+
+
+def _history_of(anchors: Anchors, users: IntArray) -> tuple[IntArray, IntArray]:
+    """Return the anchors of each user, and which of ``users`` each is of."""
+    first = np.searchsorted(anchors.users, users)
+    return ranges(first, np.searchsorted(anchors.users, users, side="right") - first)
 
 
 def _steps_of(found: Reached, candidates: IntArray) -> tuple[IntArray, IntArray]:

@@ -9,7 +9,7 @@ from stream.refresher import RefreshedUser, Refresher
 from stream.users import CachedUser
 
 
-class UnlistedUser(RefreshedUser):
+class UserWithoutLists(RefreshedUser):
     """A user whose lists are empty because none were made; no arrival of an item would change that."""
 
     @property
@@ -18,7 +18,7 @@ class UnlistedUser(RefreshedUser):
         return self.awaited
 
 
-class Unlisted(Refresher):
+class RefresherWithoutLists(Refresher):
     """Neither encodes nor ranks: of the cost of an event what the state, the associations and the graph take."""
 
     async def refresh(self, users: Sequence[CachedUser], now: int) -> list[RefreshedUser]:
@@ -31,5 +31,5 @@ class Unlisted(Refresher):
             shown = interests(user.state, category_of, self._settings.interest)[: self._settings.interest.max_edges]
             nothing = UserLists(user.user_id, (), ())
             awaited = awaited_items(user.state, category_of)
-            refreshed.append(UnlistedUser(user, shown, nothing, awaited, "", weights.version))
+            refreshed.append(UserWithoutLists(user, shown, nothing, awaited, "", weights.version))
         return refreshed
