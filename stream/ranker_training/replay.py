@@ -3,6 +3,8 @@
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
+import numpy as np
+
 from graph.interest import CategoryOf, category_in_state
 from graph.lapses import DAY_MS
 from graph.ranking.lists import NextVisit, UserLists
@@ -54,6 +56,15 @@ class Replay:
                 self._pipeline.log.append(self._pipeline.settings.topics.catalogue, key, value)
                 step()
             await self._pipeline.drain()
+
+    def lacks(self) -> dict[str, str]:
+        """Return, by list, what no item of the catalogue has and no such list can be made without."""
+        items = self._pipeline.knowledge.items
+        if not (items.category_codes >= 0).any():
+            return dict.fromkeys(LIST_IDS, "no item has a category")
+        if np.isnan(items.prices).all():
+            return dict.fromkeys((UP_SELL, NEXT_UP_SELL), "no item has a price")
+        return {}
 
     async def process(self, messages: Sequence[Message], step: Callable[[], None]) -> None:
         """Process messages, asking nothing."""

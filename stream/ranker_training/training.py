@@ -99,8 +99,17 @@ async def _train(
     learned = {name: contenders[number][name] for name, number in best.items()}
     with progress("test", len(parts["test"])) as step:
         tested = await replay.judge(parts["test"], [_weights(fixed), _weights(learned)], step)
+    lacks = replay.lacks()
     lists = {
-        name: _decide(FEATURES[name], (own, learned[name]), recorded[name], validated[name], best[name], tested[name])
+        name: _decide(
+            FEATURES[name],
+            (own, learned[name]),
+            recorded[name],
+            validated[name],
+            best[name],
+            tested[name],
+            lacks.get(name),
+        )
         for name, own in fixed.items()
     }
     file = RankerFile(
@@ -175,13 +184,17 @@ def _decide(
     validated: Ranks,
     best: int,
     tested: Ranks,
+    lacks: str | None,
 ) -> LearnedList:
-    """Keep the fixed weights unless the learned ones lead on validation by more than a standard error."""
+    """Keep the fixed weights unless the learned ones lead on validation by more than a standard error.
+
+    lacks: what the catalogue lacks, so that there is nothing to learn from.
+    """
     fixed, learned = weights
     cases = {"training": len(recorded), "validation": len(validated), "test": len(tested)}
     if min(cases["training"], cases["validation"]) < LEAST_CASES:
         reason = f"too few cases: {cases['training']} in training, {cases['validation']} in validation"
-        reason += f", at least {LEAST_CASES} each"
+        reason += f", at least {LEAST_CASES} each" + (f"; {lacks}" if lacks else "")
         figures = {FIXED: tested.figures(0)} if len(tested) else {}  # nothing was learned to compare it with
         return LearnedList(_named(features, fixed), FIXED, reason, None, cases, {}, figures)
     lead, error = validated.lead(best, 0)

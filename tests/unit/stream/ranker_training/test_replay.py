@@ -23,6 +23,7 @@ from stream.ranker_training.replay import (
     taken_elsewhere,
     training_settings,
 )
+from stream.recommendations import LIST_IDS, NEXT_UP_SELL, UP_SELL
 from stream.users import CachedUser
 from tests.unit.stream.ranker_training import stepping_shop
 from tests.unit.stream.sample_shop import SampleShop
@@ -49,6 +50,22 @@ def view(user: int, item: int, minute: int) -> Message:
         "occurred_at": at,
     }
     return Message(at, None, json.dumps(event).encode(), f"u{user}", (f"i{item}",))
+
+
+async def test_what_no_item_has_is_said_of_the_lists_that_need_it() -> None:
+    settings, clock = training_settings(stepping_shop.SETTINGS), Clock(stepping_shop.START_MS)
+    pipeline = Pipeline(settings, load_encoders(settings.encoder), clock)
+    await pipeline.start()
+    replay = Replay(pipeline, clock)
+    mug = {"item_id": "mug", "category": ["Mugs"]}
+    said = []
+    for row in ({"item_id": "a"}, mug, mug | {"price": 2.0, "currency": "EUR"}):
+        await replay.catalogue([(str(row["item_id"]).encode(), json.dumps(row).encode())], lambda: None)
+        said.append(replay.lacks())
+    await pipeline.close()
+    assert said[0] == dict.fromkeys(LIST_IDS, "no item has a category")
+    assert said[1] == dict.fromkeys((UP_SELL, NEXT_UP_SELL), "no item has a price")
+    assert said[2] == {}
 
 
 async def test_no_case_knows_what_is_taken(replay: Replay) -> None:

@@ -55,6 +55,8 @@ def test_a_list_without_cases_keeps_the_fixed_weights_and_says_so(trained: Ranke
     found = trained.up_sell  # nothing has a price
     assert found.chosen == FIXED
     assert "too few cases: 0 in training" in found.reason
+    assert found.reason.endswith("; no item has a price")
+    assert not trained.cross_sell.reason.endswith("; no item has a category")
     assert found.weights == {
         "transition": 0.05,
         "embedding": 2.0,
