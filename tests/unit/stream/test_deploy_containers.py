@@ -9,6 +9,8 @@ from xml.etree import ElementTree
 import pytest
 import yaml
 
+from stream.servers.kafka import KafkaServer
+from stream.servers.neo4j import Neo4jServer
 from stream.settings import ENVIRONMENT_PREFIX, MetricsSettings, SettingsError, check_security, load_settings
 from stream.topics import MAX_MESSAGE_BYTES
 
@@ -71,6 +73,23 @@ def test_our_containers_may_do_little(service: str) -> None:
 def test_the_servers_are_those_that_the_tests_run_on() -> None:
     assert SERVICES["kafka"]["image"].endswith(f":{version_in_pom('kafka')}")
     assert SERVICES["neo4j"]["image"].endswith(f":{version_in_pom('neo4j')}-community")
+
+
+def properties(service: str, prefix: str) -> set[str]:
+    """Return the server's settings that its image makes of the environment: one underscore a dot, two one."""
+    names = {name.removeprefix(prefix) for name in SERVICES[service]["environment"] if name.startswith(prefix)}
+    return {name.replace("__", " ").replace("_", ".").replace(" ", "_") for name in names}
+
+
+def test_the_broker_and_the_graph_are_given_settings_that_they_know(tmp_path: Path) -> None:
+    """Those that `interestream up` sets, too: a broker ignores a misspelt name, Neo4j does not start."""
+    java = Path("java")
+    broker = KafkaServer(tmp_path, tmp_path, java, port=9092, controller_port=9093)
+    given = {name.lower() for name in properties("kafka", "KAFKA_")} - {"heap.opts"}
+    assert given <= broker.broker_properties().keys()
+    graph = Neo4jServer(tmp_path, tmp_path, java, bolt_port=7687, http_port=7474, password="")
+    heap = {"server.memory.heap.initial_size", "server.memory.heap.max_size"}  # `up` says it to Java
+    assert properties("neo4j", "NEO4J_") - {"AUTH"} - heap <= graph.server_properties().keys()
 
 
 def test_the_broker_takes_the_largest_message() -> None:
