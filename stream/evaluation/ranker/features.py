@@ -7,8 +7,10 @@ import numpy as np
 from stream.evaluation.cases import Cases, Listable
 from stream.evaluation.interactions import BoolArray, FloatArray, IntArray, Knowledge
 from stream.evaluation.pairs import PairCounts
+from stream.evaluation.ranker.encoder import Encoder
 from stream.evaluation.ranker.habits import Habits
 from stream.evaluation.ranker.ingredients import build_ingredients
+from stream.evaluation.ranker.ingredients.trained import train_encoder
 from stream.evaluation.ranker.items import item_features, log_prices, popular_items
 from stream.evaluation.ranker.labels import label_affinities
 from stream.evaluation.ranker.recipe import Recipe
@@ -45,11 +47,18 @@ class Table:
 class FeatureBuilder:
     """Everything that one cut's knowledge says, ready for any cases."""
 
-    def __init__(self, knowledge: Knowledge, recipe: Recipe, counts: PairCounts | None = None) -> None:
-        """Build all ingredients; ``counts``: what a stream has counted of the knowledge, if it did."""
+    def __init__(
+        self, knowledge: Knowledge, recipe: Recipe, counts: PairCounts | None = None, encoder: Encoder | None = None
+    ) -> None:
+        """Build all ingredients.
+
+        counts: what a stream has counted of the knowledge, if it did. encoder: trained on it, if one was; else one is
+        trained here, where the recipe wants one.
+        """
         counts = counts or PairCounts.of(knowledge.log, knowledge.n_items)
         self.knowledge = knowledge
-        self._ingredients = build_ingredients(knowledge, counts, recipe)
+        self.encoder = encoder or train_encoder(knowledge, counts, recipe)
+        self._ingredients = build_ingredients(knowledge, counts, recipe, self.encoder)
         self._labels = [] if recipe.elsewhere else list(label_affinities(knowledge, counts, recipe.transitions))
         self._item_values, self._item_names = item_features(knowledge)
         self._log_prices = log_prices(knowledge)

@@ -71,21 +71,40 @@ class Ranker:
     def _rank_block(
         self, table: Table, builder: FeatureBuilder, block: int
     ) -> tuple[dict[str, IntArray], BoolArray, FloatArray]:
-        blend, ranks, order = _order(table, self.blend.score(table.values), builder)
+        scored = self.score(table, builder)
         lists = {name: codes[:, :LIST_LENGTH] for name, codes in table.parts.items()}
         for family, (kept, others) in self.without.items():
             _, _, order_of_others = _order(table, others.score(table.values[:, kept]), builder)
             lists[f"{WITHOUT}{family}"] = _lists(table.rows[order_of_others], table.items[order_of_others], block)
-        lists["blend"] = lists["ranker"] = _lists(table.rows[order], table.items[order], block)
+        lists["blend"] = _lists(table.rows[scored.blend_order], table.items[scored.blend_order], block)
+        lists["ranker"] = _lists(table.rows[scored.order], table.items[scored.order], block)
+        return lists, scored.near, scored.odds
+
+    def score(self, table: Table, builder: FeatureBuilder) -> "Scored":
+        """Put a block's candidates in order."""
+        blend, ranks, order = _order(table, self.blend.score(table.values), builder)
+        if self.trees is None or not len(order):
+            return Scored(blend, order, order, np.zeros(len(order), np.bool_), np.empty(0, np.float32))
         near = ranks < DEPTH
-        if self.trees is None:
-            return lists, np.zeros_like(near), np.empty(0, np.float32)
         odds = self.trees.score(table.values[near], blend[near], ranks[near])
         scores = blend - 1000
         scores[near] = mixed(odds, blend[near], self.share)
-        _, _, order = _order(table, scores, builder)
-        lists["ranker"] = _lists(table.rows[order], table.items[order], block)
-        return lists, near, odds
+        _, _, order_of_all = _order(table, scores, builder)
+        return Scored(scores, order_of_all, order, near, odds)
+
+
+@dataclass(frozen=True)
+class Scored:
+    """scores: (m,) of a table's candidates; order: rows by case, the best first; blend_order: by the blend alone.
+
+    near, odds: which of them the trees saw, and what these said.
+    """
+
+    scores: FloatArray
+    order: IntArray
+    blend_order: IntArray
+    near: BoolArray
+    odds: FloatArray
 
 
 def fit_ranker(
@@ -208,9 +227,15 @@ def _order(table: Table, scores: FloatArray, builder: FeatureBuilder) -> tuple[F
     return scores - best, ranks, order
 
 
-def _lists(rows: IntArray, items: IntArray, block: int) -> IntArray:
+def first_places(rows: IntArray, block: int, length: int) -> IntArray:
+    """Return (block, length): where each row's first entries are in ``rows``, which is sorted; -1 pads."""
     places = np.arange(len(rows)) - np.searchsorted(rows, rows)
-    lists = np.full((block, LIST_LENGTH), -1, np.int64)
-    near = places < LIST_LENGTH
-    lists[rows[near], places[near]] = items[near]
-    return lists
+    found = np.full((block, length), -1, np.int64)
+    near = places < length
+    found[rows[near], places[near]] = np.flatnonzero(near)
+    return found
+
+
+def _lists(rows: IntArray, items: IntArray, block: int) -> IntArray:
+    places = first_places(rows, block, LIST_LENGTH)
+    return np.where(places >= 0, items[places], -1) if len(items) else places

@@ -2,6 +2,7 @@
 
 from stream.evaluation.interactions import Knowledge
 from stream.evaluation.pairs import PairCounts
+from stream.evaluation.ranker.encoder import Encoder
 from stream.evaluation.ranker.ingredients.elsewhere import elsewhere_ingredients
 from stream.evaluation.ranker.ingredients.ingredient import Ingredient
 from stream.evaluation.ranker.ingredients.latent import latent_ingredients
@@ -14,8 +15,10 @@ from stream.evaluation.ranker.ingredients.trained import trained_ingredients
 from stream.evaluation.ranker.recipe import Recipe
 
 
-def build_ingredients(knowledge: Knowledge, counts: PairCounts, recipe: Recipe) -> list[Ingredient]:
-    """Return the ingredients that this shop's data allows."""
+def build_ingredients(
+    knowledge: Knowledge, counts: PairCounts, recipe: Recipe, encoder: Encoder | None
+) -> list[Ingredient]:
+    """Return the ingredients that this shop's data allows. ``encoder``: that of this cut, if there is one."""
     if recipe.elsewhere:
         return list(elsewhere_ingredients(knowledge, counts))
     return [
@@ -25,5 +28,5 @@ def build_ingredients(knowledge: Knowledge, counts: PairCounts, recipe: Recipe) 
         *own_ingredients(knowledge, recipe.own),
         *latent_ingredients(knowledge, counts),
         *text_ingredients(knowledge, counts, recipe),
-        *trained_ingredients(knowledge, counts, recipe),
+        *trained_ingredients(encoder, knowledge.n_items),
     ]

@@ -8,7 +8,7 @@ from scipy import sparse
 from stream.evaluation.cases import Cases
 from stream.evaluation.interactions import DoubleArray, IntArray, Knowledge
 from stream.evaluation.pairs import PairCounts
-from stream.evaluation.ranker.encoder import DIMENSIONS, decayed_histories, train
+from stream.evaluation.ranker.encoder import DIMENSIONS, Encoder, decayed_histories, train
 from stream.evaluation.ranker.ingredients.ingredient import FAN_OUT, Ingredient
 from stream.evaluation.ranker.ingredients.latent import latent_vectors
 from stream.evaluation.ranker.items import span_ms
@@ -30,20 +30,26 @@ def enough_to_train(knowledge: Knowledge) -> bool:
     return int(np.count_nonzero(knowledge.log.steps > 0)) >= LEAST_POSITIONS
 
 
-def trained_ingredients(knowledge: Knowledge, counts: PairCounts, recipe: Recipe) -> Iterator[Ingredient]:
-    """Yield the encoder where there is enough to learn from; not where steps are baskets."""
-    wanted = recipe.encoder and not recipe.baskets
+def train_encoder(knowledge: Knowledge, counts: PairCounts, recipe: Recipe) -> Encoder | None:
+    """Return the encoder of a cut where there is enough to learn from; None where steps are baskets."""
+    wanted = recipe.encoder and not recipe.baskets and not recipe.elsewhere
     if not wanted or not DIMENSIONS < knowledge.n_items <= MOST_ITEMS or not enough_to_train(knowledge):
-        return
+        return None
     positions = np.flatnonzero(knowledge.log.steps > 0)
     start = latent_vectors(weigh_pairs(counts, 0.5, 1.0), DIMENSIONS)
     steps = steps_of(knowledge.log, knowledge.n_items)
     before = rows_of(knowledge.log)[positions] - 1
     targets, shares = knowledge.log.items[positions], _shares(knowledge, positions)
-    encoder = train(steps, before, targets, start, shares, recipe.seed)
+    return train(steps, before, targets, start, shares, recipe.seed)
+
+
+def trained_ingredients(encoder: Encoder | None, n_items: int) -> Iterator[Ingredient]:
+    """Yield the encoder, if there is one."""
+    if encoder is None:
+        return
 
     def scores(cases: Cases) -> sparse.csr_matrix:
-        found = encoder.probabilities(decayed_histories(cases, knowledge.n_items))
+        found = encoder.probabilities(decayed_histories(cases, n_items))
         return prune_rows(sparse.csr_matrix(np.sqrt(found)), FAN_OUT)
 
     yield Ingredient("trained encoder", scores, absolute=True)

@@ -9,7 +9,7 @@ from stream.evaluation.interactions import Knowledge
 from stream.evaluation.pairs import PairCounts
 from stream.evaluation.ranker import encoder as encoders
 from stream.evaluation.ranker.encoder import Encoder
-from stream.evaluation.ranker.ingredients.trained import trained_ingredients
+from stream.evaluation.ranker.ingredients.trained import train_encoder, trained_ingredients
 from stream.evaluation.ranker.recipe import Recipe
 from tests.unit.stream.evaluation.small_shops import catalogue_of, log_of
 
@@ -54,7 +54,7 @@ def test_it_learns_what_comes_next_and_twice_the_same() -> None:
     cases = cases_from_log(shop.log, np.arange(20), shop.log.offsets[:20] + 4, shop.log.offsets[:20] + 5)
     runs = []
     for _ in range(2):
-        (ingredient,) = trained_ingredients(shop, counts, Recipe())
+        (ingredient,) = trained_ingredients(train_encoder(shop, counts, Recipe()), N_ITEMS)
         runs.append(ingredient.scores(cases).toarray())
     assert (runs[0] == runs[1]).all()
     assert np.mean(runs[0].argmax(axis=1) == cases.targets) > 0.8
@@ -82,4 +82,4 @@ def test_a_sample_stands_for_the_whole_catalogue(monkeypatch: pytest.MonkeyPatch
 @pytest.mark.parametrize("recipe", [Recipe(baskets=True), Recipe()])
 def test_it_is_left_out_of_shops_of_baskets_and_of_small_logs(recipe: Recipe) -> None:
     shop = cyclic_shop(400 if recipe.baskets else 40)
-    assert not list(trained_ingredients(shop, PairCounts.of(shop.log, N_ITEMS), recipe))
+    assert train_encoder(shop, PairCounts.of(shop.log, N_ITEMS), recipe) is None
