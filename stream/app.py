@@ -21,6 +21,8 @@ from stream.agents.interest import InterestAgent
 from stream.batch_handler import BatchHandler
 from stream.batchpath import BatchApp
 from stream.encoding import Encoders, load_encoders
+from stream.for_you.settings import ForYouSettings
+from stream.for_you.watch import ForYouWatch, load_for_you
 from stream.health import Health, HealthServer
 from stream.knowledge import Knowledge
 from stream.last_resort import arm_exit
@@ -99,6 +101,8 @@ class Runtime(Service):
             self.add_future(self._watch_model(parts.settings.encoder.user_model_watch_seconds))
         if parts.settings.graph.ranking.learned_watch_seconds:
             self.add_future(self._watch_ranker(parts.settings.graph.ranking.learned_watch_seconds))
+        if parts.settings.for_you.watch_seconds:
+            self.add_future(self._watch_for_you(parts.settings.for_you))
 
     async def on_stop(self) -> None:
         """Disconnect in the opposite order."""
@@ -143,6 +147,13 @@ class Runtime(Service):
             await rankers.look()
             await self.sleep(seconds)
 
+    async def _watch_for_you(self, settings: ForYouSettings) -> None:
+        """Take over a new for-you model."""
+        models = ForYouWatch(settings, self.parts.knowledge, self.parts.metrics)
+        while not self.should_stop:
+            await models.look()
+            await self.sleep(settings.watch_seconds)
+
     async def _mind_topics(self) -> None:
         """End the process when a topic was made again under us; a new one learns its id and decides what it means."""
         if changed := await asyncio.to_thread(self.topics.made_again):
@@ -163,7 +174,7 @@ def build_parts(settings: Settings, facts: TopicFacts, store: GraphStore) -> Par
 
     Raises encoders.base.EncoderError, stream.ranker_file.RankerFileError.
     """
-    weights = load_weights(settings.graph)
+    weights, for_you = load_weights(settings.graph), load_for_you(settings.for_you)
     encoders = load_encoders(settings.encoder)
     metrics = Metrics()
     metrics.unknown_tokens.set_function(lambda: encoders.text.unknown_share)
@@ -171,6 +182,9 @@ def build_parts(settings: Settings, facts: TopicFacts, store: GraphStore) -> Par
     knowledge = Knowledge(encoders.user, settings.graph)
     knowledge.weights = weights
     metrics.tell_ranker(weights.version)
+    knowledge.for_you = for_you
+    if for_you is not None:
+        metrics.tell_for_you(for_you.version)
     topics = settings.topics
     return Parts(
         settings,

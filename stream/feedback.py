@@ -14,7 +14,7 @@ from typing import TypeVar
 import msgspec
 
 from graph.model import Interaction, Kind
-from stream.recommendations import LIST_IDS, NEXT_CROSS_SELL, NEXT_UP_SELL, CrossSellItem, Recommendation
+from stream.recommendations import LIST_IDS, CrossSellItem, Recommendation
 
 UNKNOWN = "unknown"
 _CLICKS = frozenset({Kind.CLICK, Kind.VIEW})
@@ -77,8 +77,7 @@ class Feedback:
         """Take one published record."""
         places: defaultdict[str, list[_Place]] = defaultdict(list)
         for name, items in record.lists().items():
-            visit = record.next_visit if name in (NEXT_CROSS_SELL, NEXT_UP_SELL) else None
-            ranker = (visit.ranker if visit else record.ranker) or UNKNOWN
+            ranker = record.ranker_of(name) or UNKNOWN
             for number, item in enumerate(items, start=1):
                 drawn = item.propensity if isinstance(item, CrossSellItem) else msgspec.UNSET
                 propensity = None if drawn is msgspec.UNSET else drawn

@@ -5,6 +5,7 @@ Belongs to the event loop, but for the serving model's item matrix, which only t
 
 import time
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 import msgspec
 from aiokafka import ConsumerRecord
@@ -18,6 +19,9 @@ from graph.ranking.weights import fixed_weights
 from graph.settings import GraphSettings
 from stream.bundles import ItemRecord, decode_item
 from stream.serving import Serving, VectorFeed
+
+if TYPE_CHECKING:
+    from stream.for_you.lists import ForYou  # brings scikit-learn: only for whoever has a model
 
 _record_decoder = msgspec.msgpack.Decoder(SuccessorRecord)
 _record_encoder = msgspec.msgpack.Encoder()
@@ -48,6 +52,7 @@ class Knowledge:
         self.associations = AssociationIndex(settings.association, settings.ranking)
         self.serving = Serving(model, VectorFeed())
         self.weights = fixed_weights(settings.lists, settings.ranking)
+        self.for_you: ForYou | None = None
         self._feeds = [self.serving.feed]
         self.records: dict[str, ItemRecord] = {}
         self.arrived: set[str] = set()

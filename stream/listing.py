@@ -7,6 +7,7 @@ from graph.ranking.lists import NextVisit as RankedNextVisit
 from graph.ranking.lists import Reason as RankedReason
 from stream.recommendations import (
     CrossSellItem,
+    ForYou,
     MicroTopic,
     NextVisit,
     Position,
@@ -29,6 +30,7 @@ def encode_lists(
     model: str,
     ranker: str,
     micro_topics: tuple[MicroTopic, ...] = (),
+    for_you: ForYou | None = None,
 ) -> bytes:
     """Return the record's value. Times in ms; ``position``: topic, partition, offset of the last bundle applied."""
     visit = lists.next_visit
@@ -46,6 +48,7 @@ def encode_lists(
             ranker=ranker,
             micro_topics=micro_topics,
             next_visit=None if visit is None else _next_visit(visit),
+            for_you=for_you,
         )
     )
 

@@ -107,8 +107,10 @@ class Metrics:
         self.model = Info("interest_model", "The encoders in use.", registry=registry)
         self.ranker = Info("interest_ranker", "The version of the weights in use.", registry=registry)
         self.ranker_changes = counter("ranker_changes_total", "New learned weights by what became of them.", "outcome")
+        self.for_you = Info("interest_for_you", "The version of the for-you list's model.", registry=registry)
+        self.for_you_changes = counter("for_you_changes_total", "New for-you models by what became of them.", "outcome")
         self.model_changes = counter("model_changes_total", "New user models by what became of them.", "outcome")
-        for changes in (self.ranker_changes, self.model_changes):
+        for changes in (self.ranker_changes, self.model_changes, self.for_you_changes):
             for outcome in ("swapped", "refused"):
                 changes.labels(outcome)  # Prometheus sees an increase only from a value it had read before
 
@@ -124,6 +126,10 @@ class Metrics:
     def tell_ranker(self, version: str) -> None:
         """Say which weights are in use."""
         self.ranker.info({"version": version})
+
+    def tell_for_you(self, version: str) -> None:
+        """Say which model makes the for-you lists."""
+        self.for_you.info({"version": version})
 
     def count_feedback(self, kind: str, list_id: str | None, position: int | None, recommendation_id: str) -> None:
         """Count one interaction with a recommendation; what is no list, place or model of ours is ``other``.

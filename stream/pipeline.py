@@ -19,6 +19,7 @@ from stream.agents.intake import IntakeAgent
 from stream.agents.interest import InterestAgent
 from stream.batch_handler import BatchHandler
 from stream.encoding import Encoders
+from stream.for_you.watch import load_for_you
 from stream.knowledge import Knowledge
 from stream.metrics import Metrics
 from stream.model_watch import ModelWatch
@@ -127,6 +128,7 @@ class Pipeline:
         self.thread = EncoderThread(settings.encoder.cpu_threads)
         self.knowledge = Knowledge(encoders.user, settings.graph, quiet_seconds=0.0, rest_seconds=0.0)
         self.knowledge.weights = load_weights(settings.graph)
+        self.knowledge.for_you = load_for_you(settings.for_you)
         self._max_records = max_records
         self._followers = (
             _Reader(self.log, topics.items, self.knowledge.on_items),

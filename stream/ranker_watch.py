@@ -11,11 +11,9 @@ from pathlib import Path
 from stream.knowledge import Knowledge
 from stream.metrics import Metrics
 from stream.ranker_file import RankerFileError, read_ranker
-from stream.stillness import Stillness
+from stream.stillness import FileStand, Stillness, stand_of
 
 log = logging.getLogger(__name__)
-
-_Stand = tuple[int, int, int]
 
 
 class RankerWatch:
@@ -25,7 +23,7 @@ class RankerWatch:
         self._path = path
         self._knowledge = knowledge
         self._metrics = metrics
-        self._stillness = Stillness[_Stand]()
+        self._stillness = Stillness[FileStand]()
 
     async def look(self) -> bool:
         """Look once; return whether other weights rank now.
@@ -34,7 +32,7 @@ class RankerWatch:
         """
         if self._path is None:
             return False
-        stand = await asyncio.to_thread(_stand_of, self._path)
+        stand = await asyncio.to_thread(stand_of, self._path)
         if stand is None or not self._stillness.is_new(stand):
             return False
         return await self._take_over(self._path)
@@ -54,12 +52,3 @@ class RankerWatch:
         self._metrics.tell_ranker(weights.version)
         log.info("ranker_swapped", extra={"file": str(path), "ranking": weights.version, "before": before.version})
         return True
-
-
-def _stand_of(path: Path) -> _Stand | None:
-    """Return inode, time and size; None for a file that is not there."""
-    try:
-        stat = path.stat()
-    except OSError:
-        return None
-    return stat.st_ino, stat.st_mtime_ns, stat.st_size

@@ -14,7 +14,11 @@ from msgspec import Meta
 SCHEMA = "recommendations/1"
 CROSS_SELL, UP_SELL = "cross_sell", "up_sell"
 NEXT_CROSS_SELL, NEXT_UP_SELL = "next_visit_cross_sell", "next_visit_up_sell"
-LIST_IDS = (CROSS_SELL, UP_SELL, NEXT_CROSS_SELL, NEXT_UP_SELL)
+FOR_YOU = "for_you"
+RULED_LIST_IDS = (CROSS_SELL, UP_SELL, NEXT_CROSS_SELL, NEXT_UP_SELL)
+"""Those under the definitions of cross-sell and up-sell, ranked by weights."""
+
+LIST_IDS = (*RULED_LIST_IDS, FOR_YOU)
 """What events call the lists in ``list_id``."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -35,7 +39,13 @@ class Reason(msgspec.Struct, frozen=True, omit_defaults=True):
     """Why an item is in a list: a feature's part of the score, and the path in the graph that one can click along."""
 
     feature: Annotated[str, Meta(description="An association's family, or another feature of the ranker.")]
-    contribution: Annotated[float, Meta(description="This feature's part of the score; the parts add up to it.")]
+    contribution: Annotated[
+        float,
+        Meta(
+            description="This feature's part of the score; the parts add up to it. HISTORY, of for-you items: by how "
+            "much the score falls without that item of the history; these do not add up."
+        ),
+    ]
     path: Annotated[tuple[str, ...], Meta(description="User, categories or items on the way, item.")]
     users: Annotated[int | None, Meta(description="How many users went this way.")] = None
     lift: Annotated[float | None, Meta(description="How much more often than by chance.")] = None
@@ -72,6 +82,25 @@ class NextVisit(msgspec.Struct, frozen=True):
     cross_sell: tuple[CrossSellItem, ...]
     up_sell: tuple[UpSellItem, ...]
     ranker: Annotated[str, Meta(description="Version of the weights that made these two lists.")]
+
+
+class ForYouItem(msgspec.Struct, frozen=True):
+    """An item of any category that the user is likely to take next."""
+
+    item_id: str
+    category: Annotated[str | None, Meta(description="Joined by ' > '; null while the catalogue knows none.")]
+    score: Annotated[float, Meta(description="Log odds that it is taken, but for a constant of the user.")]
+    because: Annotated[
+        tuple[Reason, ...],
+        Meta(description="Items of the history without which the score falls, the largest fall first; may be empty."),
+    ]
+
+
+class ForYou(msgspec.Struct, frozen=True):
+    """What the user will take next, of any category: by a ranker that was fitted to the shop's own log."""
+
+    items: tuple[ForYouItem, ...]
+    ranker: Annotated[str, Meta(description="Version of the model that made this list.")]
 
 
 class MicroTopic(msgspec.Struct, frozen=True):
@@ -120,12 +149,30 @@ class Recommendation(msgspec.Struct, frozen=True, omit_defaults=True, tag_field=
         Meta(description="Absent where it is switched off (graph.next_visit.enabled), and in records of before."),
     ] = None
 
-    def lists(self) -> Mapping[str, Sequence[CrossSellItem | UpSellItem]]:
+    for_you: Annotated[
+        ForYou | None,
+        Meta(description="Absent where no model makes it (for_you.model_file), and in records of before."),
+    ] = None
+
+    def lists(self) -> Mapping[str, Sequence[CrossSellItem | UpSellItem | ForYouItem]]:
         """Return every list of the record by its ``list_id``, those for the next step first."""
-        found: dict[str, Sequence[CrossSellItem | UpSellItem]] = {CROSS_SELL: self.cross_sell, UP_SELL: self.up_sell}
+        found: dict[str, Sequence[CrossSellItem | UpSellItem | ForYouItem]] = {
+            CROSS_SELL: self.cross_sell,
+            UP_SELL: self.up_sell,
+        }
         if self.next_visit is not None:
             found |= {NEXT_CROSS_SELL: self.next_visit.cross_sell, NEXT_UP_SELL: self.next_visit.up_sell}
+        if self.for_you is not None:
+            found[FOR_YOU] = self.for_you.items
         return found
+
+    def ranker_of(self, list_id: str) -> str | None:
+        """Return the version of what made a list of the record; None in records of before there were versions."""
+        if list_id == FOR_YOU and self.for_you is not None:
+            return self.for_you.ranker
+        if list_id in (NEXT_CROSS_SELL, NEXT_UP_SELL) and self.next_visit is not None:
+            return self.next_visit.ranker
+        return self.ranker
 
 
 _ENCODER = msgspec.json.Encoder()

@@ -23,11 +23,13 @@ from graph.ranking.weights import Weights
 from graph.settings import GraphSettings
 from graph.state import encode_state
 from graph.store import UserWrite
+from stream.for_you.history import history_of
+from stream.for_you.places import published_list
 from stream.knowledge import EVERY_ITEM, Knowledge
 from stream.listing import encode_lists
 from stream.metrics import Metrics
 from stream.microbatch import history_batch, profile_of
-from stream.recommendations import MicroTopic
+from stream.recommendations import ForYou, MicroTopic
 from stream.serving import Changes
 from stream.users import CachedUser
 
@@ -49,6 +51,7 @@ class RefreshedUser:
     model: str
     ranker: str
     micro_topics: tuple[MicroTopic, ...] = ()
+    for_you: ForYou | None = None
 
     @property
     def waits_for(self) -> list[str]:
@@ -83,6 +86,7 @@ class RefreshedUser:
             model=self.model,
             ranker=self.ranker,
             micro_topics=self.micro_topics,
+            for_you=self.for_you,
         )
 
 
@@ -120,6 +124,7 @@ class Refresher:
             weights = self.knowledge.weights  # one for the whole batch
             lists = self._ranker.rank(profiles, encoded.embeddings, item_vectors, encoded.nearest, weights)
             topics = self._micro_topics(profiles, item_vectors)
+        for_you = await self.for_you(users)
         refreshed = []
         for i, (user, profile) in enumerate(zip(users, profiles, strict=True)):
             user.version = max(user.version + 1, now)
@@ -129,9 +134,22 @@ class Refresher:
                 for j, interest in enumerate(profile.interests[: self._settings.interest.max_edges])
             ]
             refreshed.append(
-                RefreshedUser(user, shown, lists[i], awaited[i], encoded.model, weights.version, topics[i])
+                RefreshedUser(user, shown, lists[i], awaited[i], encoded.model, weights.version, topics[i], for_you[i])
             )
         return refreshed
+
+    async def for_you(self, users: Sequence[CachedUser]) -> Sequence[ForYou | None]:
+        """Return each user's for-you list; None for all where no model makes one."""
+        maker, items = self.knowledge.for_you, self.knowledge.items  # one model for the whole batch
+        if maker is None:
+            return [None] * len(users)
+        with self._metrics.stage.labels("interest", "for_you").time():
+            histories = [history_of(user) for user in users]
+            lists = await self._thread.run(maker.lists, histories, maker.gone(items))
+        return [
+            published_list(user.user_id, places, maker.version, items.category_of)
+            for user, places in zip(users, lists, strict=True)
+        ]
 
     def _micro_topics(self, profiles: Sequence[UserProfile], item_vectors: FloatArray) -> list[tuple[MicroTopic, ...]]:
         items, records, settings = self.knowledge.items, self.knowledge.records, self._settings

@@ -36,6 +36,7 @@ from pydantic_settings import (
 
 from encoders.settings import EncoderSettings
 from graph.settings import GraphSettings
+from stream.for_you.settings import ForYouSettings
 from stream.topics import TopicSettings
 from stream.unknown_settings import unknown_key
 
@@ -172,6 +173,7 @@ class Settings(BaseSettings):
     log: LogSettings = LogSettings()
     encoder: EncoderSettings = EncoderSettings()
     graph: GraphSettings = GraphSettings()
+    for_you: ForYouSettings = ForYouSettings()
     pseudonym_key: SecretStr | None = Field(
         None, description="When set, user ids become HMAC-SHA-256 pseudonyms in graph and topics alike."
     )

@@ -1,8 +1,11 @@
 """When is a file that somebody writes finished? When it looks the same at two looks in a row."""
 
+from pathlib import Path
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
+FileStand = tuple[int, int, int]
+"""Inode, time and size of a file."""
 
 
 class Stillness(Generic[T]):
@@ -26,3 +29,12 @@ class Stillness(Generic[T]):
             return False
         self._settled = stand
         return True
+
+
+def stand_of(path: Path) -> FileStand | None:
+    """Return a file's stand; None for one that is not there."""
+    try:
+        stat = path.stat()
+    except OSError:
+        return None
+    return stat.st_ino, stat.st_mtime_ns, stat.st_size

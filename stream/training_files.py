@@ -35,6 +35,14 @@ def titled_rows(
     messages: Iterable[tuple[bytes | None, bytes | None]], settings: TrackerSettings
 ) -> tuple[list[ItemRow], Counter[str]]:
     """Return the items with a title, the last row of each, and how many rows were refused by reason."""
+    rows, refused = latest_rows(messages, settings)
+    return [row for row in rows if row.title], refused
+
+
+def latest_rows(
+    messages: Iterable[tuple[bytes | None, bytes | None]], settings: TrackerSettings
+) -> tuple[list[ItemRow], Counter[str]]:
+    """Return the catalogue's items, the last row of each, and how many rows were refused by reason."""
     rows: dict[str, ItemRow] = {}
     refused: Counter[str] = Counter()
     for key, value in messages:
@@ -47,7 +55,7 @@ def titled_rows(
             rows.pop(row.item_id, None)
         else:
             rows[row.item_id] = row
-    return [row for row in rows.values() if row.title], refused
+    return list(rows.values()), refused
 
 
 def accepted(

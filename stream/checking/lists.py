@@ -11,9 +11,10 @@ from encoders.device import EncoderThread
 from graph.ranking.lists import NextVisit, UserLists
 from stream.checking.findings import Findings, Invariant
 from stream.checking.popular import check_popular
-from stream.checking.published import LastList, NextVisitLists, PublishedLists
+from stream.checking.published import ForYouList, LastList, NextVisitLists, PublishedLists, for_you_list
 from stream.checking.topics import Topics
 from stream.encoding import Encoders
+from stream.for_you.watch import load_for_you
 from stream.knowledge import Knowledge
 from stream.metrics import Metrics
 from stream.ranker_file import load_weights
@@ -37,6 +38,7 @@ class ListCheck:
         self._settings = settings
         self._knowledge = Knowledge(encoders.user, settings.graph)
         self._knowledge.weights = load_weights(settings.graph)
+        self._knowledge.for_you = load_for_you(settings.for_you)
         self._thread = EncoderThread(settings.encoder.cpu_threads)
         self._refresher = Refresher(self._knowledge, self._thread, settings.graph, Metrics())
 
@@ -72,7 +74,9 @@ class ListCheck:
                     findings.differ(Invariant.GRAPH, where, "another ranker made it", refreshed.ranker, last.ranker)
                     continue
                 differences = chain(
-                    ranked_differences(refreshed.lists, last), topic_differences(refreshed.micro_topics, last)
+                    ranked_differences(refreshed.lists, last),
+                    for_you_differences(for_you_list(refreshed.for_you), last.for_you),
+                    topic_differences(refreshed.micro_topics, last),
                 )
                 for what, expected, found in differences:
                     where = f"user {refreshed.user.user_id}: last list {last.place}"
@@ -114,11 +118,31 @@ def _list_differences(
         expected = tuple(item_id for item_id, _ in listed)
         if expected == published:
             continue
-        near = sorted(expected) == sorted(published) and all(
-            abs(one - other) <= _SCORE_TOLERANCE for (_, one), other in zip(listed, scores, strict=True)
-        )
-        if not near:
+        if not _near(listed, list(zip(published, scores, strict=True))):
             yield f"{what} is not what ranking gives", ", ".join(expected), ", ".join(published)
+
+
+def _near(ranked: Sequence[tuple[str, float]], published: Sequence[tuple[str, float]]) -> bool:
+    """Say whether both hold the same items with the same scores, and only those that score the same changed places."""
+    scores = dict(published)
+    return scores.keys() == dict(ranked).keys() and all(
+        abs(score - scores[item_id]) <= _SCORE_TOLERANCE and abs(score - other) <= _SCORE_TOLERANCE
+        for (item_id, score), (_, other) in zip(ranked, published, strict=True)
+    )
+
+
+def for_you_differences(ranked: ForYouList | None, last: ForYouList | None) -> Iterator[tuple[str, str, str]]:
+    """Yield (what, expected, found) where a published for-you list is not the ranked one.
+
+    Near ties may change places.
+    """
+    one, other = ("none" if made is None else made.ranker for made in (ranked, last))
+    if one != other:
+        yield "for_you: another model made it", one, other
+    if ranked is None or last is None or one != other or ranked.items == last.items:
+        return
+    if not _near(*(list(zip(made.items, made.scores, strict=True)) for made in (ranked, last))):
+        yield "for_you is not what ranking gives", ", ".join(ranked.items), ", ".join(last.items)
 
 
 def topic_differences(topics: Sequence[MicroTopic], last: LastList) -> Iterator[tuple[str, str, str]]:

@@ -13,6 +13,8 @@ from stream.checking.findings import Findings, Invariant
 from stream.checking.topics import Record, Topics
 from stream.recommendations import (
     CrossSellItem,
+    ForYou,
+    ForYouItem,
     NextVisit,
     Position,
     Recommendation,
@@ -39,6 +41,7 @@ class LastList(msgspec.Struct, frozen=True):
     micro_topics: tuple[tuple[str, float], ...] = ()
     """Name and share."""
     next_visit: "NextVisitLists | None" = None
+    for_you: "ForYouList | None" = None
 
 
 class NextVisitLists(msgspec.Struct, frozen=True):
@@ -48,6 +51,22 @@ class NextVisitLists(msgspec.Struct, frozen=True):
     up_sell: tuple[str, ...]
     scores: tuple[float, ...]
     ranker: str
+
+
+class ForYouList(msgspec.Struct, frozen=True):
+    """Its for-you list: items, their scores, and the version of what made it."""
+
+    items: tuple[str, ...]
+    scores: tuple[float, ...]
+    ranker: str
+
+
+def for_you_list(read: ForYou | None, name: Callable[[str], str] = str) -> ForYouList | None:
+    """Return the list in few words; ``name``: one object for equal names."""
+    if read is None:
+        return None
+    items = tuple(name(item.item_id) for item in read.items)
+    return ForYouList(items, tuple(item.score for item in read.items), name(read.ranker))
 
 
 class PublishedLists:
@@ -111,6 +130,7 @@ class PublishedLists:
             ranker,
             topics,
             None if visit is None else NextVisitLists(*self._lists(visit), self._name(visit.ranker)),
+            for_you_list(read.for_you, self._name),
         )
 
     def _lists(self, read: Recommendation | NextVisit) -> tuple[tuple[str, ...], tuple[str, ...], tuple[float, ...]]:
@@ -153,7 +173,8 @@ def prefix_differences(
     """Yield (what, expected, found) where a list does not fit the state of its user at its position.
 
     Of a list of long ago, what does not depend on the rest of the shop: its event time, the items it must not hold
-    because they were bought, and the items of the history that it starts from.
+    because they were bought, and the items of the history that it starts from. The for-you list may hold what was
+    bought, where people buy again.
     """
     event_time = rfc3339(state.last_event_at)
     if read.event_time != event_time:
@@ -161,7 +182,7 @@ def prefix_differences(
     since = state.last_event_at - int(settings.owned_seconds * 1000)
     owned = {item_id for item_id, at in owned_items(state).items() if at >= since}
     every = [item for items in read.lists().values() for item in items]
-    listed = {item.item_id for item in every}
+    listed = {item.item_id for item in every if not isinstance(item, ForYouItem)}
     if bought := sorted(owned & listed):
         yield "lists items that were bought by then", "", ", ".join(bought)
     history = {entry.item_id for entry in state.history if entry.active}

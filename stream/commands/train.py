@@ -9,6 +9,7 @@ from encoders.projection import ProjectionCard
 from encoders.training.projection import fit_projection
 from stream.commands.console import ExitCode, fail, print_json
 from stream.commands.train_centroids import categories, micro_topics
+from stream.commands.train_for_you import for_you
 from stream.commands.train_ranker import ranker
 from stream.commands.train_user import user
 from stream.commands.training import (
@@ -35,6 +36,7 @@ app = typer.Typer(
 
 app.command()(user)
 app.command()(ranker)
+app.command()(for_you)
 app.command()(categories)
 app.command()(micro_topics)
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 
 from graph.settings import ListSettings
-from stream.recommendations import CrossSellItem, Recommendation, UpSellItem
+from stream.recommendations import FOR_YOU, CrossSellItem, Recommendation, UpSellItem
 
 MOST_ITEMS = 10
 
@@ -18,7 +18,7 @@ def broken_rules(
     """Yield one sentence per broken rule.
 
     category_of: of an item, by the catalogue. bought: when the user bought an item last, ms; within ``owned_seconds``
-    before ``at`` and later it is in no list.
+    before ``at`` and later it is in no list but for-you, which may offer again what is bought again.
     """
     owned_ms = int(settings.owned_seconds * 1000)
     band = settings.up_sell_min_ratio, settings.up_sell_max_ratio
@@ -30,7 +30,7 @@ def broken_rules(
         if len(set(ids)) < len(ids):
             yield f"{name}: an item twice"
         for item_id in ids:
-            if bought.get(item_id, at - owned_ms - 1) >= at - owned_ms:
+            if name != FOR_YOU and bought.get(item_id, at - owned_ms - 1) >= at - owned_ms:
                 yield f"{name}: {item_id} was bought not long ago"
     every = [item for items in lists.values() for item in items]
     for item in every:

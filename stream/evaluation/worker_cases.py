@@ -27,7 +27,7 @@ from stream.evaluation.worker_told import (
     worker_categories,
 )
 from stream.pipeline import Pipeline
-from stream.recommendations import LIST_IDS
+from stream.recommendations import RULED_LIST_IDS
 from stream.recommendations import decode as decode_lists
 from stream.refresher import RefreshedUser
 from stream.settings import Settings
@@ -80,7 +80,7 @@ async def ask_for_cases(
     pipeline: Pipeline, raw: RawEvents, catalogue: Catalogue, cases: Cases, step: Callable[[], None]
 ) -> tuple[dict[str, IntArray], Counter[str]]:
     """Return (B, 10) codes by ``list_id``, -1 pads, and how often which rule of a published list was broken."""
-    names = LIST_IDS if pipeline.settings.graph.next_visit.enabled else LISTS
+    names = RULED_LIST_IDS if pipeline.settings.graph.next_visit.enabled else LISTS
     lists = {name: np.full((len(cases), LENGTH), -1, np.int64) for name in names}
     broken: Counter[str] = Counter()
     users = [(case, user) for case, user in _users(pipeline, raw, cases) if user.interactions]

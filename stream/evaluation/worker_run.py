@@ -27,7 +27,7 @@ from stream.evaluation.worker_told import (
     worker_categories,
 )
 from stream.pipeline import Pipeline
-from stream.recommendations import LIST_IDS, Recommendation, decode
+from stream.recommendations import RULED_LIST_IDS, Recommendation, decode
 from stream.settings import Settings
 
 TEST_SHARE = 0.2
@@ -77,7 +77,7 @@ async def _run(
     for place in places[: tested_from - places.start]:
         if raw.kinds[place] == "purchase":
             bought[raw.users[place]][raw.items[place]] = int(raw.times[place]) + shift
-    names = LIST_IDS if pipeline.settings.graph.next_visit.enabled else LISTS
+    names = RULED_LIST_IDS if pipeline.settings.graph.next_visit.enabled else LISTS
     rows: dict[str, dict[str, list[list[int]]]] = {delay: {name: [] for name in names} for delay in DELAYS_MS}
     targets: list[int] = []
     tested: list[int] = []

@@ -9,6 +9,7 @@ from stream.encoding import load_encoders
 from stream.evaluation.interactions import Catalogue, IntArray, codes_of
 from stream.evaluation.reading import RawEvents
 from stream.evaluation.worker_kinds import worker_kind
+from stream.for_you.settings import ForYouSettings
 from stream.pipeline import Pipeline
 from stream.settings import Settings, StoreName
 
@@ -32,6 +33,7 @@ def worker_settings(base: Settings) -> Settings:
                 update={"category_flush_seconds": _NOW, "item_flush_seconds": _NOW}
             ),
             "pseudonym_key": None,
+            "for_you": ForYouSettings(),
         }
     )  # fmt: skip
 

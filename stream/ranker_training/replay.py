@@ -14,7 +14,7 @@ from stream.evaluation.worker_told import AT_ONCE, worker_settings
 from stream.pipeline import Pipeline
 from stream.ranker_training.cases import Cases, Ranks
 from stream.ranker_training.log import Message
-from stream.recommendations import CROSS_SELL, LIST_IDS, NEXT_CROSS_SELL, NEXT_UP_SELL, UP_SELL
+from stream.recommendations import CROSS_SELL, NEXT_CROSS_SELL, NEXT_UP_SELL, RULED_LIST_IDS, UP_SELL
 from stream.settings import Settings
 from stream.users import CachedUser, loaded_user
 
@@ -61,7 +61,7 @@ class Replay:
         """Return, by list, what no item of the catalogue has and no such list can be made without."""
         items = self._pipeline.knowledge.items
         if not (items.category_codes >= 0).any():
-            return dict.fromkeys(LIST_IDS, "no item has a category")
+            return dict.fromkeys(RULED_LIST_IDS, "no item has a category")
         if np.isnan(items.prices).all():
             return dict.fromkeys((UP_SELL, NEXT_UP_SELL), "no item has a price")
         return {}
@@ -76,7 +76,7 @@ class Replay:
 
         What teaches cross-sell is what :func:`taken_elsewhere` leaves of what was taken.
         """
-        cases, visits = {name: Cases() for name in LIST_IDS}, Visits(messages)
+        cases, visits = {name: Cases() for name in RULED_LIST_IDS}, Visits(messages)
         for batch in micro_batches(messages):
             known, users = await self._known(batch)
             if known:
@@ -111,7 +111,7 @@ class Replay:
         weights, the first contender's, list anything. One of the next visit is a visit that begins; what counts is the
         best place of all that was taken in it.
         """
-        ranks, visits = {name: Ranks() for name in LIST_IDS}, Visits(messages)
+        ranks, visits = {name: Ranks() for name in RULED_LIST_IDS}, Visits(messages)
         for batch in micro_batches(messages):
             known, users = await self._known(batch)
             if known:

@@ -11,7 +11,7 @@ from graph.decay import decay_factor
 from graph.settings import InterestSettings
 from graph.state import UserState
 from graph.store import UserView
-from stream.recommendations import CrossSellItem, MicroTopic, Reason, Recommendation, UpSellItem, rfc3339
+from stream.recommendations import CrossSellItem, ForYouItem, MicroTopic, Reason, Recommendation, UpSellItem, rfc3339
 from stream.views.words import bar, minute, number, reason_in_words
 
 _SHOWN_REASONS = 2
@@ -159,7 +159,9 @@ def render_user(page: UserPage, history_rows: int) -> Group:
             title = f"Cross-sell, next visit (ranker {visit.ranker})"
             parts.append(_list_table(title, visit.cross_sell, page.titles))
             parts.append(_list_table("Up-sell, next visit", visit.up_sell, page.titles))
-        if lists.cross_sell or lists.up_sell:
+        if (mine := lists.for_you) is not None:
+            parts.append(_list_table(f"For you (ranker {mine.ranker})", mine.items, page.titles))
+        if any(lists.lists().values()):
             parts.append(Text(_HOW_TO_READ, style="dim"))
     if not page.titles and all(row.category is None for row in page.history):
         parts.append(Text(_NO_CATALOGUE, style="yellow"))
@@ -214,7 +216,9 @@ def _micro_topics_table(topics: Sequence[MicroTopic]) -> Table:
     return table
 
 
-def _list_table(title: str, items: Sequence[CrossSellItem | UpSellItem], titles: Mapping[str, str]) -> Table:
+def _list_table(
+    title: str, items: Sequence[CrossSellItem | UpSellItem | ForYouItem], titles: Mapping[str, str]
+) -> Table:
     table = _table(title, "", "item", "score", "category", "because", numbers=("", "score"))
     for place, item in enumerate(items, start=1):
         category = item.category or "not known yet"

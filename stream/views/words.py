@@ -75,6 +75,10 @@ def reason_in_words(reason: Reason, title_of: Callable[[str], str] = as_it_is) -
             return f"resembles {start}" if start else "resembles one of the user's latest items"
         case "WORDS":
             return f"shares words with {start}" if start else "shares words with the user's latest item"
+        case "HISTORY" if reason.path[1] == reason.path[-1]:
+            return "taken before"
+        case "HISTORY":
+            return f"because of {start}" if start else "because of the user's history"
         case "BOUGHT_BEFORE":
             return "bought before"
         case "POPULAR":

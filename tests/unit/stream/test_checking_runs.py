@@ -68,6 +68,18 @@ def alter_next_visit(world: World, change: Callable[[NextVisit], NextVisit | Non
     raise AssertionError("no list")
 
 
+def renamed(visit: NextVisit) -> NextVisit:
+    """Let the first and the last item change their names: the scores stand where they stood."""
+    first, *between, last = visit.cross_sell
+    assert first.score - last.score > 0.01
+    others = (
+        msgspec.structs.replace(first, item_id=last.item_id),
+        *between,
+        msgspec.structs.replace(last, item_id=first.item_id),
+    )
+    return msgspec.structs.replace(visit, cross_sell=others)
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [
@@ -81,6 +93,7 @@ def alter_next_visit(world: World, change: Callable[[NextVisit], NextVisit | Non
             lambda visit: msgspec.structs.replace(visit, up_sell=visit.up_sell[:-1]),
             "next_visit: upSell is not what ranking gives",
         ),
+        (lambda visit: renamed(visit), "next_visit: crossSell is not what ranking gives"),
     ],
 )
 async def test_other_lists_for_the_next_visit_are_found(

@@ -25,6 +25,7 @@ def exposed() -> dict[str, set[str]]:
     metrics = Metrics()
     metrics.tell_model("text", "user", "cpu")
     metrics.tell_ranker("fixed")
+    metrics.tell_for_you("for-you")
     labels = {name: set(c._labelnames) for c in vars(metrics).values() for name in _families(c)}
     names: dict[str, set[str]] = {}
     for family in metrics.registry.collect():

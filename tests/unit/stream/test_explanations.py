@@ -5,7 +5,7 @@ import pytest
 from graph.ranking.lists import Reason
 from graph.ranking.weights import Weights
 from stream.explanations import Truth, interactions_in, measure_truth, origin_of
-from stream.recommendations import LIST_IDS
+from stream.recommendations import RULED_LIST_IDS
 from tests.unit.stream.sample_shop import SampleShop
 
 LEAST_SHARE = 0.95
@@ -21,7 +21,7 @@ def truth(sample_shop: SampleShop) -> Truth:
     )
 
 
-@pytest.mark.parametrize("name", LIST_IDS)
+@pytest.mark.parametrize("name", RULED_LIST_IDS)
 def test_an_item_scores_less_without_what_its_reasons_name(truth: Truth, name: str) -> None:
     tally = truth.removal[name, "item"]
     assert tally.cases > 500

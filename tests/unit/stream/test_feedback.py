@@ -16,7 +16,16 @@ from stream.feedback import Feedback
 from stream.list_report import make_report
 from stream.metrics import Metrics
 from stream.ranker_file import load_weights
-from stream.recommendations import CrossSellItem, NextVisit, Position, Recommendation, UpSellItem, rfc3339
+from stream.recommendations import (
+    CrossSellItem,
+    ForYou,
+    ForYouItem,
+    NextVisit,
+    Position,
+    Recommendation,
+    UpSellItem,
+    rfc3339,
+)
 from tests.unit.stream.sample_shop import AFTER, SampleShop
 
 DAY_MS = 86_400_000
@@ -87,6 +96,17 @@ def test_lists_for_the_next_visit_are_counted_apart_with_a_ranker_of_their_own()
     assert report.by_list.keys() == {"next_visit_cross_sell"}
     assert {place: out.clicked for place, out in report.by_position["next_visit_cross_sell"].items()} == {1: 0, 2: 1}
     assert report.by_ranker.keys() == {"fixed-later"}
+
+
+def test_the_for_you_list_is_counted_apart_with_the_model_that_made_it() -> None:
+    found = Feedback()
+    mine = ForYou(tuple(ForYouItem(item, "A", 1.0, ()) for item in ("x", "a")), "for-you-1")
+    found.publish(msgspec.structs.replace(record("r1", ["a"], []), ranker="fixed-now", for_you=mine))
+    found.take(event(Kind.IMPRESSION, "a", list_id="for_you"))
+    report = found.report()
+    assert report.by_list.keys() == {"for_you"}
+    assert report.by_position["for_you"].keys() == {2}
+    assert report.by_ranker.keys() == {"for-you-1"}
 
 
 def test_what_the_lot_showed_is_weighed_by_its_propensity() -> None:

@@ -8,6 +8,8 @@ import pytest
 from stream.recommendations import (
     LIST_IDS,
     CrossSellItem,
+    ForYou,
+    ForYouItem,
     NextVisit,
     Position,
     Reason,
@@ -145,7 +147,12 @@ def test_lists_for_the_next_visit_are_written_where_there_are_any() -> None:
 def test_every_list_has_a_name_of_its_own() -> None:
     assert tuple(RECOMMENDATION.lists()) == LIST_IDS[:2]
     visit = NextVisit(RECOMMENDATION.cross_sell[:0], RECOMMENDATION.up_sell, "r")
-    named = msgspec.structs.replace(RECOMMENDATION, next_visit=visit).lists()
+    mine = ForYou((ForYouItem("i9", None, 1.5, ()),), "for-you-1")
+    every = msgspec.structs.replace(RECOMMENDATION, next_visit=visit, for_you=mine)
+    named = every.lists()
     assert tuple(named) == LIST_IDS
+    assert [every.ranker_of(name) for name in LIST_IDS] == [every.ranker, every.ranker, "r", "r", "for-you-1"]
+    assert decode(encode(every)) == every
+    assert "for_you" not in json.loads(encode(RECOMMENDATION))
     assert named["next_visit_up_sell"] is visit.up_sell
     assert named["cross_sell"] is RECOMMENDATION.cross_sell

@@ -20,6 +20,8 @@ from stream.pseudonyms import Pseudonyms
 from stream.published import read_published
 from stream.recommendations import (
     CrossSellItem,
+    ForYou,
+    ForYouItem,
     MicroTopic,
     NextVisit,
     Position,
@@ -147,6 +149,21 @@ def test_lists_for_the_next_visit_are_shown_where_there_are_any(store: MemoryGra
     assert "Cross-sell, next visit (ranker fixed-later)" in shown_text
     assert "Up-sell, next visit" in shown_text
     assert shown("user", USER)["published"]["next_visit"]["cross_sell"][0]["item_id"] == "candle"
+
+
+def test_the_for_you_list_is_shown_with_what_it_hangs_on(store: MemoryGraphStore, broker: Settings) -> None:
+    because = (Reason("HISTORY", 0.25, (USER, "mug", "candle")),)
+    mine = ForYou((ForYouItem("candle", "Home > Candles", 1.5, because),), "for-you-1")
+    produce(broker, (USER, encode(msgspec.structs.replace(lists(NOW), for_you=mine))))
+    shown_text = run("user", USER).stdout
+    assert "For you (ranker for-you-1)" in shown_text
+    assert "+0.250 because of Mug" in shown_text
+    assert shown("user", USER)["published"]["for_you"]["items"][0]["because"][0]["path"] == [USER, "mug", "candle"]
+
+
+def test_what_was_taken_before_is_its_own_reason() -> None:
+    assert reason_in_words(Reason("HISTORY", 0.25, (USER, "mug", "mug"))) == "taken before"
+    assert reason_in_words(Reason("HISTORY", 0.25, (USER, "mug", "candle"))) == "because of mug"
 
 
 def test_the_graph_alone_needs_no_broker(store: MemoryGraphStore) -> None:

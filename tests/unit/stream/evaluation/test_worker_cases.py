@@ -30,7 +30,7 @@ from stream.evaluation.worker_told import (
     worker_settings,
 )
 from stream.pipeline import Pipeline
-from stream.recommendations import LIST_IDS, Recommendation, decode
+from stream.recommendations import RULED_LIST_IDS, Recommendation, decode
 from stream.settings import Settings
 from tests.unit.stream.evaluation.small_shops import DAY_MS, with_sessions, write_shop
 
@@ -104,7 +104,7 @@ def published(pipeline: Pipeline) -> list[Recommendation]:
 async def test_the_answer_is_what_a_worker_publishes_of_a_user_who_did_all_that(pipeline: Pipeline, shop: Shop) -> None:
     raw, cases = strangers(shop)
     assert len(cases) == USERS
-    listed = dict.fromkeys(LIST_IDS, 0)
+    listed = dict.fromkeys(RULED_LIST_IDS, 0)
     for case in range(len(cases)):
         one = cases.select(np.array([case]))
         assert len(one.items) == 4

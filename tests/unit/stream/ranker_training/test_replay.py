@@ -23,7 +23,7 @@ from stream.ranker_training.replay import (
     taken_elsewhere,
     training_settings,
 )
-from stream.recommendations import LIST_IDS, NEXT_UP_SELL, UP_SELL
+from stream.recommendations import NEXT_UP_SELL, RULED_LIST_IDS, UP_SELL
 from stream.users import CachedUser
 from tests.unit.stream.ranker_training import stepping_shop
 from tests.unit.stream.sample_shop import SampleShop
@@ -63,7 +63,7 @@ async def test_what_no_item_has_is_said_of_the_lists_that_need_it() -> None:
         await replay.catalogue([(str(row["item_id"]).encode(), json.dumps(row).encode())], lambda: None)
         said.append(replay.lacks())
     await pipeline.close()
-    assert said[0] == dict.fromkeys(LIST_IDS, "no item has a category")
+    assert said[0] == dict.fromkeys(RULED_LIST_IDS, "no item has a category")
     assert said[1] == dict.fromkeys((UP_SELL, NEXT_UP_SELL), "no item has a price")
     assert said[2] == {}
 
