@@ -47,6 +47,15 @@ def advance(
     return Advance(applied, duplicates, sequence_deltas(before, after, kept, settings.association))
 
 
+def withdraw(state: UserState, settings: GraphSettings) -> list[Delta]:
+    """Return the change for the associations when the user is erased: all that the history still adds is taken back.
+
+    What fell out of the history before stays with the associations, as weight that no user is counted for any more.
+    """
+    nothing = sequences(())
+    return sequence_deltas(sequences(state.history), nothing, nothing, settings.association)
+
+
 def awaited_items(state: UserState, category_of: CategoryOf) -> list[str]:
     """Return the items for whose sake a refresh of the user is due now, or once the catalogue has spoken.
 

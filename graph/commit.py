@@ -51,9 +51,12 @@ def has_happened(commit: LedgerCommit, standing: Mapping[str, LedgerStanding]) -
     )
 
 
-def check_users(users: Sequence[UserWrite]) -> None:
-    """Refuse a user, an interest or a touch that is given twice. Raises StoreError."""
-    _refuse_twice("user", [user.user_id for user in users])
+def check_users(users: Sequence[UserWrite], erased: Sequence[str] = ()) -> None:
+    """Refuse a user, an interest or a touch that is given twice, and a user both written and erased.
+
+    Raises StoreError.
+    """
+    _refuse_twice("user", [*(user.user_id for user in users), *erased])
     for user in users:
         _refuse_twice("interest of a user", [interest.category for interest in user.interests])
         _refuse_twice("touch of a user", [(touch.item_id, touch.purchased) for touch in user.touches])

@@ -122,10 +122,10 @@ class MemoryGraphStore:
         for item_id in items:
             self._items.setdefault(item_id, None)
 
-    async def apply_users(self, commit: LedgerCommit, users: Sequence[UserWrite]) -> None:
+    async def apply_users(self, commit: LedgerCommit, users: Sequence[UserWrite], erased: Sequence[str] = ()) -> None:
         """See the protocol."""
         check_commit(commit)
-        check_users(users)
+        check_users(users, erased)
         self._judge(commit)
         self._refuse_missing(
             (interest.category for user in users for interest in user.interests),
@@ -135,6 +135,8 @@ class MemoryGraphStore:
             self._count_edges(self._users.get(user.user_id), -1)
             self._users[user.user_id] = _own_copy(user)
             self._count_edges(user, 1)
+        for user_id in erased:
+            self._count_edges(self._users.pop(user_id, None), -1)
         self._move_ledgers(commit)
 
     def _count_edges(self, user: UserWrite | None, change: int) -> None:

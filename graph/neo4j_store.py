@@ -136,18 +136,20 @@ class Neo4jGraphStore:
 
         await self._session.write(work)
 
-    async def apply_users(self, commit: LedgerCommit, users: Sequence[UserWrite]) -> None:
+    async def apply_users(self, commit: LedgerCommit, users: Sequence[UserWrite], erased: Sequence[str] = ()) -> None:
         """See the protocol."""
         check_commit(commit)
-        check_users(users)
+        check_users(users, erased)
         user_rows = neo4j_rows.user_rows(users)
         edge_rows = neo4j_rows.edge_rows(users)
 
         async def write(transaction: AsyncManagedTransaction) -> None:
-            if not users:  # the ledgers alone: nothing to wait for
+            if not users and not erased:  # the ledgers alone: nothing to wait for
                 return
             await run(transaction, queries.WRITE_USERS, users=user_rows)
             await run(transaction, queries.TAKE_PEN)
+            if erased:
+                await run(transaction, queries.ERASE_USERS, userIds=sorted(erased))
             categories, items = neo4j_rows.missing_targets(await run(transaction, queries.DRAW_EDGES, users=edge_rows))
             if categories or items:
                 raise MissingNodes(list(categories), list(items))

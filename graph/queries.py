@@ -111,6 +111,14 @@ are not given are deleted, and only new ones look their target up in an index. N
 popular categories for everybody.
 """
 
+ERASE_USERS: LiteralString = """
+UNWIND $userIds AS userId
+OPTIONAL MATCH (user:User {userId: userId})
+OPTIONAL MATCH (state:UserState {userId: userId})
+DETACH DELETE user
+DELETE state
+"""
+
 LOAD_USERS: LiteralString = """
 UNWIND $userIds AS userId
 MATCH (state:UserState {userId: userId})

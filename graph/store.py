@@ -186,9 +186,10 @@ class GraphStore(Protocol):
         A stub says nothing about whether its category is derived: the first catalogue row does.
         """
 
-    async def apply_users(self, commit: LedgerCommit, users: Sequence[UserWrite]) -> None:
+    async def apply_users(self, commit: LedgerCommit, users: Sequence[UserWrite], erased: Sequence[str] = ()) -> None:
         """Write users, their edges and the ledgers in one transaction. Nodes they point to must exist.
 
+        ``erased`` users lose their node, state and edges; they need not exist.
         Raises Fenced, StaleLedger, MissingNodes, Unavailable. A lost connection during COMMIT is resolved inside by
         reading the ledger under its write lock; if the server stays away longer than that takes, Unavailable leaves
         the outcome open, and a repeated call raises StaleLedger when the first one had happened.

@@ -4,7 +4,7 @@ Encoded as msgpack arrays with a format number first; a newer number than ours i
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TypeVar
 
 import msgspec
@@ -15,6 +15,10 @@ from stream.partitioning import partition_of
 
 FORMAT = 1
 """Of every internal record. A worker refuses a higher one: upgrade all workers before writing a new format."""
+
+
+ERASING_FORMAT = 2
+"""Of bundles that erase users: a worker that does not know how would pass over them."""
 
 
 class Entry(msgspec.Struct, frozen=True, array_like=True):
@@ -28,7 +32,7 @@ class Entry(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Bundle(msgspec.Struct, frozen=True, array_like=True):
-    """Interactions of one flush for one destination partition, and users to refresh.
+    """Interactions of one flush for one destination partition, and users to refresh, or to erase (after the rest).
 
     ``sources`` are "topic id/partition" of the source partitions; ``Entry.source`` indexes them. Entries of one
     source are in order of their causes, and a bundle never splits a source message.
@@ -38,6 +42,7 @@ class Bundle(msgspec.Struct, frozen=True, array_like=True):
     sources: tuple[str, ...]
     entries: tuple[Entry, ...]
     refresh: tuple[str, ...] = ()
+    erase: tuple[str, ...] = ()
 
 
 USERS_PER_BUNDLE = 500
@@ -46,13 +51,23 @@ USERS_PER_BUNDLE = 500
 
 def refresh_bundles(user_ids: Iterable[str], partitions: int) -> dict[int, list[Bundle]]:
     """Return the bundles that ask for a refresh of users, by the partition that owns them."""
+    return _bundles(user_ids, partitions, lambda users: Bundle(FORMAT, (), (), users))
+
+
+def erasing_bundles(user_ids: Iterable[str], partitions: int) -> dict[int, list[Bundle]]:
+    """Return the bundles that erase users, by the partition that owns them."""
+    return _bundles(user_ids, partitions, lambda users: Bundle(ERASING_FORMAT, (), (), erase=users))
+
+
+def _bundles(
+    user_ids: Iterable[str], partitions: int, bundle: Callable[[tuple[str, ...]], Bundle]
+) -> dict[int, list[Bundle]]:
     of_partition: defaultdict[int, list[str]] = defaultdict(list)
     for user_id in user_ids:
         of_partition[partition_of(user_id, partitions)].append(user_id)
     return {
         partition: [
-            Bundle(FORMAT, (), (), tuple(users[start : start + USERS_PER_BUNDLE]))
-            for start in range(0, len(users), USERS_PER_BUNDLE)
+            bundle(tuple(users[start : start + USERS_PER_BUNDLE])) for start in range(0, len(users), USERS_PER_BUNDLE)
         ]
         for partition, users in of_partition.items()
     }
@@ -145,7 +160,7 @@ class NewerFormat(Exception):
 
 def decode_bundle(value: bytes) -> Bundle:
     """Read a bundle. Raises NewerFormat."""
-    return _checked(_bundle_decoder.decode(value))
+    return _checked(_bundle_decoder.decode(value), ERASING_FORMAT)
 
 
 def decode_item(value: bytes) -> ItemRecord:
@@ -158,7 +173,7 @@ def decode_deltas(value: bytes) -> DeltaMessage:
     return _checked(_delta_decoder.decode(value))
 
 
-def _checked(record: T) -> T:
-    if record.format > FORMAT:
-        raise NewerFormat(f"an internal record has format {record.format}, this version reads up to {FORMAT}")
+def _checked(record: T, newest: int = FORMAT) -> T:
+    if record.format > newest:
+        raise NewerFormat(f"an internal record has format {record.format}, this version reads up to {newest}")
     return record

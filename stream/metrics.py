@@ -67,6 +67,7 @@ class Metrics:
         self.lists = counter("lists_published_total", "Recommendation records delivered.")
         self.empty_lists = counter("lists_empty_total", "Published lists without any item.", "list")
         self.refreshed = counter("users_refreshed_total", "Users re-ranked without a new interaction.")
+        self.erased = counter("users_erased_total", "Users erased on request.")
         self.transactions = counter("graph_transactions_total", "By role and outcome.", "role", "outcome")
         self.waits = counter("server_waits_total", "Times a worker waited for a server.", "server")
         self.lost_to_retention = counter("records_lost_to_retention_total", "Deleted by the broker unread.", "role")

@@ -12,13 +12,13 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from encoders.base import KIND_CODES, HistoryBatch
-from graph.advance import advance
+from graph.advance import advance, withdraw
 from graph.interest import CategoryOf, ignored_items, interests
 from graph.model import Interaction
 from graph.ranking.profile import HistoryItem, UserProfile
 from graph.repeats import repeat_strengths
 from graph.settings import GraphSettings
-from graph.state import active_actions
+from graph.state import UserState, active_actions
 from graph.transitions import Delta
 from stream.bundles import PARTS, Bundle, delta_cause
 from stream.users import CachedUser
@@ -79,7 +79,10 @@ class Progress:
 
 @dataclass(slots=True)
 class Advanced:
-    """What a micro-batch did to its users, and the timestamps (ms) of the records that brought it about."""
+    """What a micro-batch did to its users, and the timestamps (ms) of the records that brought it about.
+
+    Users without events are gone: erased, and not seen again since.
+    """
 
     users: dict[str, CachedUser]
     partition_of: dict[str, int]
@@ -88,11 +91,12 @@ class Advanced:
     applied: int = 0
     duplicates: int = 0
     refreshed: int = 0
+    erased: int = 0
 
 
 def users_in(bundle: Bundle) -> set[str]:
     """Return every user that a bundle is about."""
-    return {entry.interaction.user_id for entry in bundle.entries}.union(bundle.refresh)
+    return {entry.interaction.user_id for entry in bundle.entries}.union(bundle.refresh, bundle.erase)
 
 
 def users_of(parts: Parts) -> set[str]:
@@ -111,6 +115,7 @@ def advance_users(
 
     Interactions at or below their source's last cause are redeliveries by intake and count as duplicates. Deltas are
     computed bundle by bundle, so that batch borders leave no trace in them. A refresh names only existing users.
+    Who is erased begins again as somebody without events, whatever the user was.
     """
     done = Advanced({}, {}, dict(starts), [])
     for partition, batch in parts.items():
@@ -131,6 +136,12 @@ def advance_users(
                 if step.applied or step.deltas or not interactions:  # nothing but duplicates leaves no trace
                     done.users[user_id] = user
                     done.partition_of[user_id] = partition
+            for user_id in part.bundle.erase:
+                user = done.users[user_id] = users[user_id]
+                done.partition_of[user_id] = partition
+                deltas.extend(withdraw(user.state, settings))
+                user.state, user.cross_sell = UserState(), ()
+                done.erased += 1
             if deltas:
                 progress.deltas.append((delta_cause(part.offset, part.number), deltas))
             progress.applied = part.offset + 1 if part.completes else part.offset

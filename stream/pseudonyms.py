@@ -16,11 +16,15 @@ class Pseudonyms:
         self._key = key.get_secret_value().encode() if key is not None else None
         self._cached = lru_cache(maxsize=65_536)(self._compute)
 
+    def of(self, user_id: str) -> str:
+        """Return a user's pseudonym; the id itself without a key."""
+        return self._cached(user_id)
+
     def apply(self, interaction: Interaction) -> Interaction:
         """Return the interaction under the user's pseudonym."""
         if self._key is None:
             return interaction
-        return msgspec.structs.replace(interaction, user_id=self._cached(interaction.user_id))
+        return msgspec.structs.replace(interaction, user_id=self.of(interaction.user_id))
 
     def _compute(self, user_id: str) -> str:
         if self._key is None:

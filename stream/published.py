@@ -1,7 +1,8 @@
 """Reading one user's lists from the recommendations topic, as a subscriber would, without joining a group."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing
 
 import msgspec
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
@@ -23,6 +24,22 @@ def read_published(settings: Settings, user_id: str, step: Callable[[], None] = 
     Reads the user's partition from its start to where it ends now: compaction keeps the last record per key, but takes
     its time. ``step`` is called for each record. Raises ServerAway, TopicMissing.
     """
+    with closing(_records_of(settings, [user_id])) as records:
+        return _latest(records, user_id.encode(), step)
+
+
+def users_with_lists(settings: Settings, user_ids: Sequence[str]) -> set[str]:
+    """Return those of the users whose last record is a list. Reads whole partitions, as :func:`read_published` does."""
+    wanted, found = {user_id.encode(): user_id for user_id in user_ids}, set[str]()
+    with closing(_records_of(settings, user_ids)) as records:
+        for record in records:
+            if (user_id := wanted.get(record.key())) is not None:
+                (found.add if record.value() else found.discard)(user_id)
+    return found
+
+
+def _records_of(settings: Settings, user_ids: Sequence[str]) -> Generator[Message, None, None]:
+    """Yield the records of the partitions that hold these users."""
     topic, servers = settings.topics.recommendations, settings.kafka.bootstrap_servers
     consumer = Consumer(
         {
@@ -37,8 +54,8 @@ def read_published(settings: Settings, user_id: str, step: Callable[[], None] = 
         found = consumer.list_topics(timeout=_ANSWER_SECONDS).topics.get(topic)
         if found is None or found.error is not None:
             raise TopicMissing(f"the broker at {servers} has no topic {topic}")
-        place = TopicPartition(topic, partition_of(user_id, len(found.partitions)))
-        return _latest(_records(consumer, place, servers), user_id.encode(), step)
+        for partition in sorted({partition_of(user_id, len(found.partitions)) for user_id in user_ids}):
+            yield from _records(consumer, TopicPartition(topic, partition), servers)
     except KafkaException as error:
         raise ServerAway(f"the broker at {servers}: {error.args[0].str()}") from None
     finally:

@@ -1,4 +1,4 @@
-"""Asking the workers to rank users again: associations first, then the users, both through the log.
+"""Asking the workers to rank users again, or to erase them: through the log.
 
 A request is a record like any other, so it has an offset, is applied exactly once, and survives a crash of whoever
 handles it. That it was handled is read where everything is: in the ledgers.
@@ -13,7 +13,7 @@ import msgspec
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from graph.store import GraphStore
-from stream.bundles import FORMAT, Bundle, DeltaMessage, encode, refresh_bundles
+from stream.bundles import FORMAT, Bundle, DeltaMessage, encode, erasing_bundles, refresh_bundles
 from stream.sender import ServerAway, check_topics
 from stream.settings import Settings
 
@@ -25,7 +25,7 @@ class NoWorker(Exception):
 
 
 class Refreshed(msgspec.Struct):
-    """What was done: users ranked and published again, in so many requests and seconds."""
+    """What was done: users ranked and published again, or erased, in so many requests and seconds."""
 
     users: int = 0
     bundles: int = 0
@@ -133,20 +133,44 @@ async def refresh_users(
 
     ``step`` is told how many more users are done. Raises NoWorker, ServerAway, TopicMissing.
     """
+    return await _send_users(requests, settings, user_ids, refresh_bundles, step)
+
+
+async def _send_users(
+    requests: Requests,
+    settings: Settings,
+    user_ids: AsyncIterator[list[str]],
+    bundles_of: Callable[[Iterable[str], int], dict[int, list[Bundle]]],
+    step: Callable[[int], None],
+) -> Refreshed:
     topic, started = settings.topics.bundles, time.monotonic()
     partitions = await requests.partitions(topic)
     sizes: dict[tuple[int, int], int] = {}
     async for page in user_ids:
-        bundles = refresh_bundles(page, partitions)
+        bundles = bundles_of(page, partitions)
         sent = await requests.send(topic, {p: [encode(bundle) for bundle in of] for p, of in bundles.items()})
         for partition, offsets in sent.items():
             pairs = zip(sorted(offsets), bundles[partition], strict=True)
-            sizes.update({(partition, offset): len(bundle.refresh) for offset, bundle in pairs})
+            sizes.update({(partition, offset): len(bundle.refresh) + len(bundle.erase) for offset, bundle in pairs})
     await requests.wait(topic, "interest", _offsets(sizes), lambda *place: step(sizes[place]))
-    # As above: lists are published after the commit that moved the ledger, and before the next one.
+    # As for associations: lists are published after the commit that moved the ledger, and before the next one.
     mark = [encode(Bundle(FORMAT, (), ()))]
     await requests.wait(topic, "interest", await requests.send(topic, dict.fromkeys(_offsets(sizes), mark)))
     return Refreshed(sum(sizes.values()), len(sizes), round(time.monotonic() - started, 3))
+
+
+async def erase_users(
+    requests: Requests, settings: Settings, user_ids: Sequence[str], step: Callable[[int], None]
+) -> Refreshed:
+    """Have users erased: from the graph, with what they add to associations, and from the lists' topic.
+
+    ``step`` as above. Raises NoWorker, ServerAway, TopicMissing.
+    """
+
+    async def pages() -> AsyncIterator[list[str]]:
+        yield list(user_ids)
+
+    return await _send_users(requests, settings, pages(), erasing_bundles, step)
 
 
 def _offsets(places: Iterable[tuple[int, int]]) -> dict[int, list[int]]:

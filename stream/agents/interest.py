@@ -73,7 +73,7 @@ class InterestAgent(LedgeredAgent):
         return {p: applied for p in records if (applied := self.ledgers[p].applied) >= 0}
 
     async def republish(self, outboxes: Mapping[int, Outbox]) -> None:
-        """Send the deltas as they were, and the users as they are now, with a new version."""
+        """Send the deltas as they were, and the users as they are now, with a new version; or that they are gone."""
         for p, outbox in outboxes.items():  # each is as large as a micro-batch
             await self._republish({p: outbox})
 
@@ -81,14 +81,13 @@ class InterestAgent(LedgeredAgent):
         started = time.monotonic()
         await self.publisher.publish([Outgoing(t, None, v, p) for b in outboxes.values() for t, p, v in b.messages])
         owner_of = {user_id: p for p, outbox in outboxes.items() for user_id in outbox.keys}
-        users = await self._load(set(owner_of))
-        known = {user_id: user for user_id, user in users.items() if user.state.events}
+        users = await self._load(set(owner_of))  # who was erased is without events
         progress = {p: Progress(self.ledgers[p].applied, self.sources[p]) for p in outboxes}
-        done = Advanced(known, {user_id: owner_of[user_id] for user_id in known}, progress, [])
+        done = Advanced(users, owner_of, progress, [])
         try:
             await self._write_and_publish(done, started, unsent=outboxes)
         except BaseException:
-            self.cache.drop(known)
+            self.cache.drop(users)
             raise
 
     # -- one slice --------------------------------------------------------------------------------------------------
@@ -135,7 +134,9 @@ class InterestAgent(LedgeredAgent):
     async def _write_and_publish(
         self, done: Advanced, started: float, unsent: Mapping[int, Outbox] | None = None
     ) -> None:
-        refreshed = await self.refresher.refresh(list(done.users.values()), self.clock())
+        living = [user for user in done.users.values() if user.state.events]
+        gone = sorted(user_id for user_id, user in done.users.items() if not user.state.events)
+        refreshed = await self.refresher.refresh(living, self.clock())
         writes: list[UserWrite] = []
         for result in refreshed:
             key = self.ledger_key(done.partition_of[result.user.user_id]) if result.waits_for else None
@@ -150,14 +151,18 @@ class InterestAgent(LedgeredAgent):
         # Encoded before the commit: what cannot be encoded must fail while its ledger still stands before it.
         outgoing = [] if unsent else [Outgoing(t, None, v, p) for box in messages.values() for t, p, v in box]
         outgoing += self._list_messages(done, refreshed)
+        outgoing += [Outgoing(self.settings.topics.recommendations, user_id.encode(), None) for user_id in gone]
         await self._ensure_stubs(writes)
         with self.metrics.stage.labels(self.role, "write").time():
-            await self.commit(moves, lambda commit: self._apply_users(commit, writes))
-        self.cache.put(done.users.values())
+            await self.commit(moves, lambda commit: self._apply_users(commit, writes, gone))
+        self.cache.put(living)
+        self.cache.drop(gone)
         with self.metrics.stage.labels(self.role, "publish").time():
             await self.publish(outgoing, done.progress)
         for result in refreshed:
             self.waiting.set(result.user.user_id, done.partition_of[result.user.user_id], result.waits_for)
+        for user_id in gone:
+            self.waiting.set(user_id, done.partition_of[user_id], ())
         self._count(done, refreshed, refreshed_only=unsent is not None, started=started)
 
     def _list_messages(self, done: Advanced, refreshed: Sequence[RefreshedUser]) -> Iterator[Outgoing]:
@@ -168,13 +173,13 @@ class InterestAgent(LedgeredAgent):
             position = self.topic, partition, done.progress[partition].applied - 1
             yield Outgoing(topic, user_id.encode(), result.message(position, self.clock()))
 
-    async def _apply_users(self, commit: LedgerCommit, writes: Sequence[UserWrite]) -> None:
+    async def _apply_users(self, commit: LedgerCommit, writes: Sequence[UserWrite], gone: Sequence[str]) -> None:
         try:
-            await self.store.apply_users(commit, writes)
+            await self.store.apply_users(commit, writes, gone)
         except MissingNodes:  # the catalogue removed an item that we remember to have seen
             self._stubs.clear()
             await self._ensure_stubs(writes)
-            await self.store.apply_users(commit, writes)
+            await self.store.apply_users(commit, writes, gone)
 
     async def _ensure_stubs(self, writes: Iterable[UserWrite]) -> None:
         categories = {f"c{interest.category}" for write in writes for interest in write.interests}
@@ -209,6 +214,7 @@ class InterestAgent(LedgeredAgent):
         metrics.applied.inc(done.applied)
         metrics.duplicate.inc(done.duplicates)
         metrics.refreshed.inc(users if refreshed_only else done.refreshed)
+        metrics.erased.inc(done.erased)
         metrics.lists.inc(users)
         metrics.empty_lists.labels("cross_sell").inc(sum(not result.lists.cross_sell for result in refreshed))
         metrics.empty_lists.labels("up_sell").inc(sum(not result.lists.up_sell for result in refreshed))

@@ -89,7 +89,7 @@ def _split(part: Part) -> list[Part]:
         return []
     cut = cuts[len(cuts) // 2]
     first = Bundle(bundle.format, bundle.sources, bundle.entries[:cut])
-    second = Bundle(bundle.format, bundle.sources, bundle.entries[cut:], bundle.refresh)
+    second = Bundle(bundle.format, bundle.sources, bundle.entries[cut:], bundle.refresh, bundle.erase)
     middle = (part.after + part.number) // 2
     return [Part(part.offset, first, middle, part.after), Part(part.offset, second, part.number, middle)]
 

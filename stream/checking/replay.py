@@ -82,7 +82,7 @@ def _apply(
     record: Record, bundle: Bundle, done: Replay, category_of: CategoryOf, settings: GraphSettings
 ) -> list[Delta]:
     sizes = Counter(entry.interaction.user_id for entry in bundle.entries)
-    for user_id in sizes.keys() | set(bundle.refresh):
+    for user_id in sizes.keys() | {*bundle.refresh, *bundle.erase}:
         if user_id not in done.users:
             done.users[user_id] = CachedUser(user_id, 0, UserState())
         if len(done.users[user_id].state.history) + sizes[user_id] > settings.interest.max_history:

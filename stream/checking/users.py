@@ -88,6 +88,7 @@ class UserCheck:
         self._findings = findings
         self._look = look
         self._complete = True
+        self._erased: set[str] = set()
         self.totals = UserTotals()
 
     async def check(
@@ -145,7 +146,8 @@ class UserCheck:
             if user.state.events
         }
         self._count(wanted.values())
-        suspects = sorted(wanted.keys() | known)
+        self._erased = {user_id for user_id, user in done.users.items() if not user.state.events}
+        suspects = sorted(wanted.keys() | known | self._erased)
         found: dict[str, list[Difference]] = {}
         for look in range(self._look.times):
             if look:
@@ -195,7 +197,7 @@ class UserCheck:
             bundle = read_bundle(record, self._findings)
             if bundle is not None:
                 moving.update(entry.interaction.user_id for entry in bundle.entries)
-                moving.update(bundle.refresh)
+                moving.update(bundle.refresh, bundle.erase)
         return moving
 
     async def _differences(
@@ -222,6 +224,10 @@ class UserCheck:
         self, user_id: str, expected: Expected | None, view: UserView | None, stored: StoredUser | None
     ) -> Iterator[Difference]:
         where = f"user {user_id}"
+        if view is None and user_id in self._erased:
+            if user_id in self._published.last:
+                yield Difference(Invariant.VERSIONS, where, "is erased, and has a list", "", "")
+            return
         if view is None or stored is None:
             if expected is not None:
                 missing = "is missing" if view is None else "has no state"
@@ -229,9 +235,8 @@ class UserCheck:
             return
         if expected is None:
             if self._complete:
-                yield Difference(
-                    Invariant.GRAPH, where, "is in the graph, but in no bundle", "", f"{view.events} events"
-                )
+                what = "is erased" if user_id in self._erased else "is in the graph, but in no bundle"
+                yield Difference(Invariant.GRAPH, where, what, "", f"{view.events} events")
             return
         state = stored_state(stored)
         if state is None:

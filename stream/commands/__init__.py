@@ -24,6 +24,7 @@ COMMANDS = {
     "validate": "check a file of events without sending any",
     "show": "a user's or a category's part of the graph",
     "refresh": "rank users again and publish their lists",
+    "erase": "take users out of graph and lists, on their request",
     "report": "what became of the lists that were shown, and what the present ones expose",
     "signals": "warn of users about to leave, and of interests they have lost",
     "check": "compare graph, lists and dead letters with a recomputation from the log",

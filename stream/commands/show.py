@@ -9,7 +9,7 @@ import typer
 from rich.console import Console, Group
 
 from graph.association import SourceState, decode_source, source_key
-from graph.model import Interaction, ItemRow, Kind, Level
+from graph.model import ItemRow, Level
 from graph.state import decode_state
 from graph.store import CategoryView, GraphStore, UserView
 from stream.commands.console import ExitCode, fail, print_json, progress_bar
@@ -164,8 +164,7 @@ async def _read_user(settings: Settings, user_id: str, graph_only: bool) -> User
 async def _find_user(store: GraphStore, settings: Settings, user_id: str) -> UserView:
     if (view := await store.view_user(user_id)) is not None:
         return view
-    named = Interaction("", Kind.VIEW, user_id, "", 0)
-    pseudonym = Pseudonyms(settings.pseudonym_key).apply(named).user_id
+    pseudonym = Pseudonyms(settings.pseudonym_key).of(user_id)
     if pseudonym != user_id and (view := await store.view_user(pseudonym)) is not None:
         return view
     raise UnknownUser(user_id)

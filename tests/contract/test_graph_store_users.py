@@ -48,6 +48,35 @@ async def test_a_state_comes_back_byte_for_byte(store: GraphStore, writer: Write
     assert await store.load_users([]) == {}
 
 
+async def test_an_erased_user_leaves_nothing_and_others_everything(store: GraphStore, writer: Writer) -> None:
+    edges = [interest("A")], [viewed("i1"), purchased("i2")]
+    await writer.users(user("u1", *edges, unresolved=LEDGER), user("u2", *edges), user("u3", *edges))
+    await store.apply_users(writer.next(), [user("u3", *edges, version=NOW + 1)], ["u1", "nobody"])
+    writer.applied += 1
+    assert await store.view_user("u1") is None
+    assert set(await store.load_users(["u1", "u2", "u3"])) == {"u2", "u3"}
+    assert await store.user_ids("", 10) == ["u2", "u3"]
+    assert await store.unresolved_users(LEDGER, "", 10) == []
+    assert await store.interested_users("A", -math.inf, 10) == ["u2", "u3"]
+    kept = await store.view_user("u2")
+    assert kept is not None
+    assert len(kept.interests) + len(kept.touches) == 3
+    category = await store.view_category("A")
+    assert category is not None
+    assert category.interested_users == 2
+    await store.apply_users(writer.next(), [], ["u2", "u3"])  # nobody else in the transaction
+    writer.applied += 1
+    assert await store.user_ids("", 10) == []
+    await writer.users(user("u1"))  # and it may begin again
+    assert await store.user_ids("", 10) == ["u1"]
+
+
+async def test_a_user_cannot_be_written_and_erased_at_once(store: GraphStore, writer: Writer) -> None:
+    with pytest.raises(StoreError, match="the same user is given twice"):
+        await store.apply_users(writer.next(), [user("u1")], ["u1"])
+    assert await store.user_ids("", 10) == []
+
+
 async def test_an_unknown_user_has_no_view(store: GraphStore) -> None:
     assert await store.view_user("nobody") is None
 

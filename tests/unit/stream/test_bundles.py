@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from graph.model import Family, Interaction, ItemRow, Kind, Level
 from graph.transitions import Delta
 from stream.bundles import (
+    ERASING_FORMAT,
     FORMAT,
     PARTS,
     Bundle,
@@ -42,9 +43,10 @@ def test_records_come_back_as_they_were() -> None:
 
 
 def test_a_newer_format_is_refused_by_name() -> None:
-    message = f"format {FORMAT + 1}, this version reads up to {FORMAT}"
+    message = f"format {ERASING_FORMAT + 1}, this version reads up to {ERASING_FORMAT}"
     with pytest.raises(NewerFormat, match=message):
-        decode_bundle(encode(msgspec.structs.replace(BUNDLE, format=FORMAT + 1)))
+        decode_bundle(encode(msgspec.structs.replace(BUNDLE, format=ERASING_FORMAT + 1)))
+    message = f"format {FORMAT + 1}, this version reads up to {FORMAT}"
     with pytest.raises(NewerFormat, match=message):
         decode_deltas(encode(msgspec.structs.replace(DELTAS, format=FORMAT + 1)))
     with pytest.raises(NewerFormat, match=message):
