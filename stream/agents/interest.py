@@ -218,6 +218,8 @@ class InterestAgent(LedgeredAgent):
         metrics.lists.inc(users)
         metrics.empty_lists.labels("cross_sell").inc(sum(not result.lists.cross_sell for result in refreshed))
         metrics.empty_lists.labels("up_sell").inc(sum(not result.lists.up_sell for result in refreshed))
+        nothing_for = sum(result.for_you is not None and not result.for_you.items for result in refreshed)
+        metrics.empty_lists.labels("for_you").inc(nothing_for)
         metrics.cached_users.set(len(self.cache))
         if done.produced_at:
             metrics.batch_events.observe(len(done.produced_at))

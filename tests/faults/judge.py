@@ -4,6 +4,7 @@ import json
 import math
 import sys
 from collections import Counter, defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from stream.settings import Settings
@@ -42,15 +43,20 @@ def what_counts(feed: Feed) -> Shop:
     return Shop(feed.shop.rows, messages, good)
 
 
-def judge_product(lag: Lag, feed: Feed) -> Verdict:
-    """Compare graph, dead letters and lists with a recomputation of the log. Everything must be at rest."""
+def judge_product(lag: Lag, feed: Feed, erased: Sequence[str] = ()) -> Verdict:
+    """Compare graph, dead letters and lists with a recomputation of the log. Everything must be at rest.
+
+    Of ``erased`` users nothing must be left.
+    """
     verdict, settings = Verdict(), lag.settings
     shop = what_counts(feed)
+    shop.good[:] = [event for event in shop.good if event["user_id"] not in set(erased)]
     _judge_lists(_picture(lag, verdict), "as the storm left them", verdict)
     _refresh(settings, verdict)
     picture = _picture(lag, verdict)
     _judge_lists(picture, "after a refresh", verdict)
     _judge_users(picture, shop, verdict)
+    _judge_erased(lag, picture, erased, verdict)
     _judge_letters(settings, feed, verdict)
     _check(settings, verdict)
     return verdict
@@ -103,6 +109,26 @@ def _judge_users(picture: Picture, shop: Shop, verdict: Verdict) -> None:
                 verdict.say(f"user {user_id}, {category}: {(edge.views, edge.purchases)}, wanted {counts}")
             if not math.isclose(edge.weight, answer.weight(category, edge.updated_at), rel_tol=1e-9):
                 verdict.say(f"user {user_id}, {category}: weight {edge.weight}")
+
+
+_TRACES = """
+MATCH (node) WHERE any(key IN keys(node) WHERE toStringOrNull(node[key]) IN $ids)
+RETURN DISTINCT labels(node)[0], properties(node).userId
+"""
+
+
+def _judge_erased(lag: Lag, picture: Picture, erased: Sequence[str], verdict: Verdict) -> None:
+    """Nothing of them may be in the graph, in whatever property; their last record is empty."""
+    if not erased:
+        return
+    with lag.grounds.driver() as driver:
+        rows, _, _ = driver.execute_query(_TRACES, ids=list(erased))
+    for label, user_id in rows:
+        verdict.say(f"user {user_id} is erased, and has a {label}")
+    for user_id in sorted(set(erased) & picture.latest.keys()):
+        verdict.say(f"user {user_id} is erased, and has a list")
+    for user_id in sorted(set(erased) - picture.gone):
+        verdict.say(f"user {user_id} is erased, and no empty record says so")
 
 
 def _judge_letters(settings: Settings, feed: Feed, verdict: Verdict) -> None:

@@ -8,10 +8,18 @@ from confluent_kafka import Message as Delivered
 
 from stream.kafka_config import confluent_config
 from stream.settings import Settings
+from tests.faults.controls.events import decode
 from tests.integration.shop import Message, Shop
 
 _CATALOGUE_FROM, _CATALOGUE_TO = 0.15, 0.3
 """The shares of the log between which the catalogue arrives; afterwards single rows come again, unchanged."""
+
+
+def users_in(message: Message) -> set[str]:
+    """Return whom a message is about, read without the product; nobody where it is malformed."""
+    if message.malformed is not None or message.value is None:
+        return set()
+    return {event["user_id"] for event in decode(message.value)}
 
 
 @dataclass
@@ -23,6 +31,8 @@ class Feed:
     seed: int
     places: dict[tuple[int, int], Message] = field(default_factory=dict)
     """(partition, offset) -> message, for all that was delivered to the interactions topic."""
+    silenced: set[str] = field(default_factory=set)
+    """Users who send nothing more."""
 
     def __post_init__(self) -> None:
         self._dice = random.Random(self.seed)
@@ -56,7 +66,8 @@ class Feed:
         self._rows_until(share)
         wanted = int(min(share, 1.0) * len(self.shop.messages))
         for message in self.shop.messages[self._sent : wanted]:
-            self._produce(message)
+            if not self.silenced or self.silenced.isdisjoint(users_in(message)):
+                self._produce(message)
         self._sent = max(self._sent, wanted)
         self._producer.poll(0)
 

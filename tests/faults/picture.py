@@ -25,11 +25,15 @@ Listed = tuple[int, list[str], list[str]]
 
 @dataclass(frozen=True)
 class Picture:
-    """``latest`` is each user's last record, ``highest`` the highest version that was ever published of them."""
+    """``latest`` is each user's last record, ``highest`` the highest version that was ever published of them.
+
+    ``gone``: users whose last record is empty.
+    """
 
     users: dict[str, UserView]
     latest: dict[str, Listed]
     highest: dict[str, int]
+    gone: frozenset[str] = frozenset()
 
     def unlike(self) -> list[str]:
         """Return the users whose last published list is not the graph's."""
@@ -78,12 +82,18 @@ def _read(settings: Settings) -> Picture:
 
     found = asyncio.run(users())
     highest: defaultdict[str, int] = defaultdict(int)
-    latest = {}
+    latest: dict[str, Listed] = {}
+    gone: set[str] = set()
     for key, value, _, _ in read_all(settings, settings.topics.recommendations):
         assert key is not None
-        assert value is not None
+        if value is None:
+            gone.add(key.decode())
+            latest.pop(key.decode(), None)
+            highest.pop(key.decode(), None)
+            continue
+        gone.discard(key.decode())
         record = json.loads(value)
         cross_sell, up_sell = ([listed["item_id"] for listed in record[name]] for name in ("cross_sell", "up_sell"))
         latest[key.decode()] = record["version"], cross_sell, up_sell
         highest[key.decode()] = max(highest[key.decode()], record["version"])
-    return Picture(found, latest, dict(highest))
+    return Picture(found, latest, dict(highest), frozenset(gone))

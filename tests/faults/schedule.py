@@ -62,7 +62,10 @@ class Life:
 
 @dataclass(frozen=True, slots=True)
 class Cycle:
-    """One storm over one log, judged at its end. ``skews`` are the workers' clock errors in seconds, by number."""
+    """One storm over one log, judged at its end.
+
+    ``skews`` are the workers' clock errors in seconds, by number; ``erased``: so many users ask to be erased.
+    """
 
     part: str
     seed: int
@@ -74,6 +77,7 @@ class Cycle:
     blows: tuple[Blow, ...] = ()
     skews: tuple[int, ...] = ()
     scenario: str = ""
+    erased: int = 0
 
     @property
     def key(self) -> str:
@@ -112,6 +116,17 @@ def _kills(seed: int, number: int) -> Cycle:
     first = number * _LIVES_PER_CYCLE
     lives = [_life(dice, n) for n in range(first, first + _LIVES_PER_CYCLE)]
     return Cycle("kills", seed, number, workers=2 + number % 2, events=8000, lives=tuple(lives))
+
+
+_ERASED = 80
+"""Of 200 users."""
+
+
+def _erasures(seed: int, number: int) -> Cycle:
+    """Return workers that die as in kills, while users ask to be erased."""
+    dice = random.Random(f"erasures/{seed}/{number}")
+    lives = [_life(dice, n) for n in range(number * _LIVES_PER_CYCLE, (number + 1) * _LIVES_PER_CYCLE)]
+    return Cycle("erasures", seed, number, workers=2, events=8000, lives=tuple(lives), erased=_ERASED)
 
 
 def _servers(seed: int, number: int) -> Cycle:
@@ -223,6 +238,7 @@ PARTS: dict[str, Part] = {
     "servers": Part(_servers, 20, 1),
     "pauses": Part(_pauses, 10, 1),
     "rebalances": Part(_rebalances, 15),
+    "erasures": Part(_erasures, 4),
     "clocks": Part(_clocks, 4),
     "disks": Part(_disks, 2),
     "topics": Part(_topics, len(SCENARIOS)),
@@ -283,6 +299,7 @@ def describe(cycle: Cycle) -> str:
     lines = [f"{cycle.key}: {cycle.workers} workers, {cycle.events} events {cycle.scenario}".rstrip()]
     lines += [f"  clock of worker {i}: {skew:+d} s" for i, skew in enumerate(cycle.skews) if skew]
     lines += [f"  life {i}: {_life_in_words(life)}" for i, life in enumerate(cycle.lives)]
+    lines += [f"  {cycle.erased} users are erased"] if cycle.erased else []
     lines += [f"  {b.at:6.2f} s {b.deed} {b.target} {b.seconds or ''}".rstrip() for b in cycle.blows]
     return "\n".join(lines)
 

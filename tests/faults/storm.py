@@ -1,5 +1,6 @@
 """Runs one cycle: a log, a crew, the faults of its schedule, a calm, and the judgement."""
 
+import random
 import subprocess
 import sys
 import time
@@ -13,6 +14,7 @@ from stream.settings import Settings
 from tests.faults.actions import Actions, ThreadedProxy
 from tests.faults.clocks import skewed
 from tests.faults.controls import under_fire
+from tests.faults.erasures import Erasures
 from tests.faults.grounds import Grounds, Lag
 from tests.faults.growth import Resources, growth, resources
 from tests.faults.judge import Verdict, judge_control, judge_product
@@ -151,6 +153,9 @@ class _Run:
             cycle.seed * 1000 + cycle.number, cycle.events, _USERS, now=now, duplicates=0.05, malformed=0.05
         )
         self.feed = Feed(settings, shop, cycle.seed)
+        names = sorted({event["user_id"] for event in shop.good})
+        asking = random.Random(cycle.key).sample(names, min(cycle.erased, len(names)))
+        self.erasures = Erasures(self.feed, self.lag, settings, asking)
 
     def run(self) -> Outcome:
         """See :func:`run_cycle`."""
@@ -174,7 +179,8 @@ class _Run:
             self._of_nobody = self._connections_of_nobody()
         if self.product:
             crew.settle()
-            outcome.verdict = judge_product(self.lag, self.feed)
+            outcome.verdict = judge_product(self.lag, self.feed, self.erasures.users)
+            outcome.verdict.differences[:0] = self.erasures.differences
         else:
             outcome.verdict = judge_control(self.grounds, self.settings, self.feed)
         crew.dismiss_all()
@@ -185,9 +191,10 @@ class _Run:
         crew, cycle = self.crew, self.cycle
         began = time.monotonic()
         base, share = self.feed.share, self.feed.share
-        while crew.storming or crew.frozen or not self.actions.over:
+        while crew.storming or crew.frozen or not self.actions.over or not self.erasures.over:
             now = time.monotonic()
             self.actions.advance(now - began)
+            self.erasures.advance()
             crew.tend()
             if cycle.lives and not cycle.blows:
                 since = min(1.0, (now - max(crew.last_end, began)) / _LIFE_SECONDS)
@@ -240,7 +247,8 @@ class _Run:
 
     def _judge_crew(self, outcome: Outcome) -> None:
         ends = self.crew.ends
-        outcome.faults = dict(sorted({**self.actions.done, **ends}.items()))
+        erased = {"users erased": len(self.erasures.users)} if self.erasures.users else {}
+        outcome.faults = dict(sorted({**self.actions.done, **ends, **erased}.items()))
         outcome.restarts = self.crew.said("restarting")
         outcome.fenced = sum(1 for line in self.crew.lines() if "Fenced" in str(line.get("exception", "")))
         if not self.product:
