@@ -1,17 +1,19 @@
-"""``interestream up`` as a user runs it: a process that ends, servers that stay."""
+"""The graph of the real servers; and ``interestream up`` as a user runs it: a process that ends, servers that stay."""
 
 import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from graph.store import GraphStore
 from stream.servers.maven import jar_cache
-from stream.settings import ENVIRONMENT_PREFIX
+from stream.settings import ENVIRONMENT_PREFIX, Settings
+from stream.stores import open_store
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -32,6 +34,15 @@ def interestream() -> Command:
         )
 
     return run
+
+
+@pytest.fixture
+async def store(settings: Settings) -> AsyncIterator[GraphStore]:
+    """The graph that the workers write, open."""
+    opened = open_store(settings)
+    await opened.start()
+    yield opened
+    await opened.close()
 
 
 @pytest.fixture(scope="session")

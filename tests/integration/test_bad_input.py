@@ -16,10 +16,10 @@ from stream.settings import Settings
 from tests.bad_input import Letter, letters
 from tests.integration.deliveries import Place, produce_placed, shuffled_within_a_day
 from tests.integration.shop import DAY_MS, Message, Shop, answers, make_shop
-from tests.integration.test_end_to_end import all_users, check_users, drain, produce_catalogue, store, workers
+from tests.integration.test_end_to_end import all_users, check_users, drain, produce_catalogue, workers
 from tests.integration.workers import Worker, environment, read_all
 
-__all__ = ["store", "workers"]  # fixtures
+__all__ = ["workers"]  # a fixture
 
 pytestmark = [pytest.mark.servers, pytest.mark.timeout(900)]
 

@@ -18,7 +18,7 @@ from stream.kafka_config import confluent_config
 from stream.settings import Settings
 from stream.trackers import Reason, Rejected, Stage
 from tests.integration.shop import Message, Shop, make_shop
-from tests.integration.workers import Worker, end_offsets, environment, wait_until
+from tests.integration.workers import Worker, end_offsets, environment, kill_all, wait_until
 
 pytestmark = [pytest.mark.servers, pytest.mark.timeout(600)]
 
@@ -60,9 +60,7 @@ def named(report: dict[str, Any]) -> list[str]:
 def workers() -> Iterator[list[Worker]]:
     running: list[Worker] = []
     yield running
-    for worker in running:
-        if worker.process.poll() is None:
-            worker.kill()
+    kill_all(running)
 
 
 @pytest.fixture

@@ -17,9 +17,16 @@ from confluent_kafka import Producer
 from graph.store import GraphStore, UserView
 from stream.kafka_config import confluent_config
 from stream.settings import Settings
-from stream.stores import open_store
 from tests.integration.shop import DAY_MS, Answer, Message, Shop, answers, make_shop
-from tests.integration.workers import Worker, committed_offsets, end_offsets, environment, read_all, wait_until
+from tests.integration.workers import (
+    Worker,
+    committed_offsets,
+    end_offsets,
+    environment,
+    kill_all,
+    read_all,
+    wait_until,
+)
 
 pytestmark = [pytest.mark.servers, pytest.mark.timeout(600)]
 
@@ -42,14 +49,6 @@ async def ledgers(store: GraphStore, topic: str, partitions: int) -> dict[int, i
     keys = [f"{topic}/{p}" for p in range(partitions)]
     entries = await store.read_ledgers(keys)
     return {p: max(entries[key].applied, 0) if key in entries else 0 for p, key in enumerate(keys)}
-
-
-@pytest.fixture
-async def store(settings: Settings) -> Any:
-    opened = open_store(settings)
-    await opened.start()
-    yield opened
-    await opened.close()
 
 
 class Drained:
@@ -179,9 +178,7 @@ def check_rules(record: dict[str, Any], shop: Shop, user_events: list[dict[str, 
 def workers(settings: Settings, tmp_path: Path) -> Iterator[list[Worker]]:
     running: list[Worker] = []
     yield running
-    for worker in running:
-        if worker.process.poll() is None:
-            worker.kill()
+    kill_all(running)
 
 
 async def test_every_event_once_whatever_happens_to_the_workers(

@@ -4,7 +4,7 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,23 +12,14 @@ from neo4j import Driver, GraphDatabase
 
 from graph.store import GraphStore
 from stream.settings import FAILPOINTS_VARIABLE, Settings
-from stream.stores import open_store
 from tests.integration.shop import Message, answers, make_shop
 from tests.integration.test_check import check
 from tests.integration.test_end_to_end import all_users, check_users, drain, produce, produce_catalogue
-from tests.integration.workers import Worker, environment, read_all, wait_until
+from tests.integration.workers import Worker, environment, kill_all, read_all, wait_until
 
 pytestmark = [pytest.mark.servers, pytest.mark.timeout(600)]
 
 EVERYTHING = "MATCH (n) WHERE any(key IN keys(n) WHERE toStringOrNull(n[key]) = $id) RETURN count(n)"
-
-
-@pytest.fixture
-async def store(settings: Settings) -> AsyncIterator[GraphStore]:
-    opened = open_store(settings)
-    await opened.start()
-    yield opened
-    await opened.close()
 
 
 @pytest.fixture
@@ -42,9 +33,7 @@ def driver(settings: Settings) -> Iterator[Driver]:
 def workers(settings: Settings, tmp_path: Path) -> Iterator[list[Worker]]:
     running = [Worker(settings, tmp_path / f"worker-{number}.log") for number in range(2)]
     yield running
-    for worker in running:
-        if worker.process.poll() is None:
-            worker.kill()
+    kill_all(running)
 
 
 def erase(settings: Settings, *user_ids: str) -> "subprocess.Popen[str]":

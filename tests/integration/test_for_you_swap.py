@@ -1,7 +1,7 @@
 """A for-you model under running workers, on the real servers: every list names it, a new one is taken over."""
 
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,7 +18,6 @@ from stream.for_you.lists import ForYou
 from stream.for_you.log import shop_of
 from stream.for_you.training import Learned, train_for_you
 from stream.settings import Settings
-from stream.stores import open_store
 from stream.trackers import Rejected, decode
 from stream.users import loaded_user
 from tests.integration.shop import Shop, answers, make_shop
@@ -31,20 +30,12 @@ from tests.integration.test_end_to_end import (
     produce_catalogue,
     refresh_all,
 )
-from tests.integration.workers import Worker, wait_until
+from tests.integration.workers import Worker, kill_all, wait_until
 from tests.unit.stream.evaluation.small_shops import unseen
 
 pytestmark = [pytest.mark.servers, pytest.mark.timeout(600)]
 
 EVENTS = 450
-
-
-@pytest.fixture
-async def store(settings: Settings) -> AsyncIterator[GraphStore]:
-    opened = open_store(settings)
-    await opened.start()
-    yield opened
-    await opened.close()
 
 
 @pytest.fixture(scope="module")
@@ -98,9 +89,7 @@ def workers(path: Path, settings: Settings, learned: Learned) -> Iterator[list[W
         for number in range(2)
     ]
     yield running
-    for worker in running:
-        if worker.process.poll() is None:
-            worker.kill()
+    kill_all(running)
 
 
 async def test_workers_publish_the_list_and_take_a_new_model_over(

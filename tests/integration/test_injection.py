@@ -14,11 +14,11 @@ from graph.store import GraphStore
 from stream.settings import Settings
 from tests.integration.deliveries import produce_placed
 from tests.integration.shop import Message
-from tests.integration.test_end_to_end import drain, produce, store, workers
+from tests.integration.test_end_to_end import drain, produce, workers
 from tests.integration.workers import Worker, read_all
 from tests.payloads import payloads
 
-__all__ = ["store", "workers"]  # fixtures
+__all__ = ["workers"]  # a fixture
 
 pytestmark = [pytest.mark.servers, pytest.mark.long, pytest.mark.timeout(900)]
 

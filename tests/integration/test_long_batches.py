@@ -15,10 +15,10 @@ from stream.kafka_config import confluent_config
 from stream.settings import FAILPOINTS_VARIABLE, Settings
 from tests.integration.deliveries import produce_placed
 from tests.integration.shop import answers, make_shop
-from tests.integration.test_end_to_end import all_users, check_users, drain, produce_catalogue, store, workers
+from tests.integration.test_end_to_end import all_users, check_users, drain, produce_catalogue, workers
 from tests.integration.workers import Worker, end_offsets, wait_until
 
-__all__ = ["store", "workers"]  # fixtures
+__all__ = ["workers"]  # a fixture
 
 pytestmark = [pytest.mark.servers, pytest.mark.long, pytest.mark.timeout(900)]
 

@@ -1,7 +1,7 @@
 """A new user model under running workers, on the real servers: no event lost, and every list names its model."""
 
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,7 +11,6 @@ from encoders.user.gru import GruNetwork
 from encoders.user.model import save_user_model
 from graph.store import GraphStore
 from stream.settings import Settings
-from stream.stores import open_store
 from tests.integration.shop import answers, make_shop
 from tests.integration.test_end_to_end import (
     all_users,
@@ -23,20 +22,12 @@ from tests.integration.test_end_to_end import (
     produce_catalogue,
     refresh_all,
 )
-from tests.integration.workers import Worker, wait_until
+from tests.integration.workers import Worker, kill_all, wait_until
 from tests.unit.encoders.user_models import CARD, model_parts
 
 pytestmark = [pytest.mark.servers, pytest.mark.timeout(600)]
 
 EVENTS = 600
-
-
-@pytest.fixture
-async def store(settings: Settings) -> AsyncIterator[GraphStore]:
-    opened = open_store(settings)
-    await opened.start()
-    yield opened
-    await opened.close()
 
 
 @pytest.fixture
@@ -51,9 +42,7 @@ def workers(settings: Settings, tmp_path: Path) -> Iterator[list[Worker]]:
         for number in range(2)
     ]
     yield running
-    for worker in running:
-        if worker.process.poll() is None:
-            worker.kill()
+    kill_all(running)
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 """Newly learned weights under running workers, on the real servers: no event lost, and every list names its ranker."""
 
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,7 +10,6 @@ from graph.ranking.weights import fixed_weights
 from graph.store import GraphStore
 from stream.ranker_file import write_ranker
 from stream.settings import Settings
-from stream.stores import open_store
 from tests.integration.shop import answers, make_shop
 from tests.integration.test_end_to_end import (
     at_rest,
@@ -21,20 +20,12 @@ from tests.integration.test_end_to_end import (
     produce_catalogue,
     refresh_all,
 )
-from tests.integration.workers import Worker, wait_until
+from tests.integration.workers import Worker, kill_all, wait_until
 from tests.unit.stream.test_ranker_file import CROSS_SELL, file_of
 
 pytestmark = [pytest.mark.servers, pytest.mark.timeout(600)]
 
 EVENTS = 450
-
-
-@pytest.fixture
-async def store(settings: Settings) -> AsyncIterator[GraphStore]:
-    opened = open_store(settings)
-    await opened.start()
-    yield opened
-    await opened.close()
 
 
 @pytest.fixture
@@ -57,9 +48,7 @@ def workers(path: Path, settings: Settings) -> Iterator[list[Worker]]:
         for number in range(2)
     ]
     yield running
-    for worker in running:
-        if worker.process.poll() is None:
-            worker.kill()
+    kill_all(running)
 
 
 def alter(path: Path) -> None:

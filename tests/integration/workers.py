@@ -74,6 +74,13 @@ class Worker:
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
 
 
+def kill_all(workers: Iterable[Worker]) -> None:
+    """Let nobody outlive a test."""
+    for worker in workers:
+        if worker.process.poll() is None:
+            worker.kill()
+
+
 def wait_until(condition: Callable[[], bool], seconds: float, what: str, workers: Iterable[Worker] = ()) -> None:
     """Return as soon as a condition holds; fail with the workers' last words when it does not in time."""
     deadline = time.monotonic() + seconds
