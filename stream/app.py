@@ -101,7 +101,7 @@ class Runtime(Service):
             self.add_future(self._watch_model(parts.settings.encoder.user_model_watch_seconds))
         if parts.settings.graph.ranking.learned_watch_seconds:
             self.add_future(self._watch_ranker(parts.settings.graph.ranking.learned_watch_seconds))
-        if parts.settings.for_you.watch_seconds:
+        if parts.knowledge.for_you is not None and parts.settings.for_you.watch_seconds:
             self.add_future(self._watch_for_you(parts.settings.for_you))
 
     async def on_stop(self) -> None:
@@ -174,7 +174,7 @@ def build_parts(settings: Settings, facts: TopicFacts, store: GraphStore) -> Par
 
     Raises encoders.base.EncoderError, stream.ranker_file.RankerFileError.
     """
-    weights, for_you = load_weights(settings.graph), load_for_you(settings.for_you)
+    weights = load_weights(settings.graph)
     encoders = load_encoders(settings.encoder)
     metrics = Metrics()
     metrics.unknown_tokens.set_function(lambda: encoders.text.unknown_share)
@@ -182,9 +182,6 @@ def build_parts(settings: Settings, facts: TopicFacts, store: GraphStore) -> Par
     knowledge = Knowledge(encoders.user, settings.graph)
     knowledge.weights = weights
     metrics.tell_ranker(weights.version)
-    knowledge.for_you = for_you
-    if for_you is not None:
-        metrics.tell_for_you(for_you.version)
     topics = settings.topics
     return Parts(
         settings,
@@ -201,7 +198,7 @@ def build_parts(settings: Settings, facts: TopicFacts, store: GraphStore) -> Par
 
 
 def build_handler(role: Role, parts: Parts) -> BatchHandler:
-    """Return a role's agent."""
+    """Return a role's agent. Raises stream.ranker_file.RankerFileError for a for-you model that cannot be used."""
     handler = _build_handler(role, parts)
     if isinstance(handler, LedgeredAgent):
         handler.topic_id = parts.facts.ids[handler.topic]
@@ -218,6 +215,9 @@ def _build_handler(role: Role, parts: Parts) -> BatchHandler:
         )
     if role is Role.INTEREST:
         names = {p: f"{facts.ids[topics.bundles]}/{p}" for p in range(facts.partitions[topics.bundles])}
+        if (for_you := load_for_you(settings.for_you)) is not None:  # a gigabyte, for this role alone
+            parts.knowledge.for_you = for_you
+            parts.metrics.tell_for_you(for_you.version)
         refresher = Refresher(parts.knowledge, parts.thread, settings.graph, parts.metrics)
         return InterestAgent(topics.bundles, *common).equip(
             refresher,

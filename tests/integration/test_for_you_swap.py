@@ -136,3 +136,14 @@ async def test_workers_publish_the_list_and_take_a_new_model_over(
         reasons = [[reason["path"][1] for reason in item["because"]] for item in record["for_you"]["items"]]
         assert reasons == [[hold.item_id for hold in place.because] for place in expected]
     assert [worker.terminate() for worker in workers] == [0, 0]
+
+
+def test_a_worker_whose_file_cannot_be_used_ends_with_2_unless_it_does_not_rank(settings: Settings, path: Path) -> None:
+    spoil(path)
+    variables = {"INTERESTREAM_FOR_YOU__MODEL_FILE": str(path)}
+    with Worker(settings, path.parent / "ranks.log", **variables) as ranks:
+        wait_until(lambda: ranks.process.poll() is not None, 90, "it ends")
+        assert ranks.process.returncode == 2
+        assert "it is no file of `train for-you`" in ranks.tail()
+    with Worker(settings, path.parent / "reads.log", ["intake"], **variables) as reads:
+        wait_until(lambda: "replicas_read" in reads.log.read_text(errors="replace"), 90, "it works", [reads])
