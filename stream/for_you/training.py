@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from stream.evaluation.cases import Candidates, Split
+from stream.evaluation.cases import Candidates, Split, usual_candidates
 from stream.evaluation.contest import RANKER, Contest, Section
 from stream.evaluation.interactions import Knowledge
 from stream.evaluation.pairs import PairCounts
@@ -58,7 +58,10 @@ def train_for_you(shop: Shop, occasion: str, contest: Contest) -> Learned:
 
 
 def asked_at_once(test: PlannedTest) -> PlannedTest:
-    """Return the test with every list made right after the history's last interaction, as a worker makes it."""
+    """Return the test with every list made right after the history's last interaction, as a worker makes it.
+
+    In a shop that repeats nothing, no list offers what the history holds, whatever the protocol.
+    """
     return replace(test, split=_at_once(test.split), earlier=tuple(_at_once(split) for split in test.earlier))
 
 
@@ -66,7 +69,7 @@ def _at_once(split: Split) -> Split:
     cases = split.cases
     ends = cases.offsets[1:]
     at = np.where(ends > cases.offsets[:-1], cases.times[np.maximum(ends - 1, 0)], 0)
-    return replace(split, cases=replace(cases, at=at))
+    return replace(split, cases=replace(cases, at=at), candidates=usual_candidates(split.knowledge))
 
 
 def _judged(section: Section) -> tuple[dict[str, float], int, dict[str, tuple[str, float, float, float]]]:
