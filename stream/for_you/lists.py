@@ -15,6 +15,7 @@ from stream.for_you.cases import cases_of
 from stream.for_you.history import History
 from stream.for_you.model import ForYouModel
 from stream.for_you.places import ForYouPlace, Hold
+from stream.ranker_file import RankerFileError
 
 _AT_ONCE = 256
 _DIGITS = 6
@@ -64,13 +65,24 @@ class ForYou:
     """
 
     def __init__(self, model: ForYouModel, version: str, size: int, reasons: int) -> None:
-        """``size``: of a list. ``reasons``: so many of the latest items are tried as reasons; 0: none."""
+        """``size``: of a list. ``reasons``: so many of the latest items are tried as reasons; 0: none.
+
+        Raises RankerFileError for a model of another version of the features: found now, it is the file's fault; later
+        it would seem to be that of the events.
+        """
         self.version = version
         self._model = model
         self._size = size
         self._reasons = reasons
         self._builder = FeatureBuilder(model.knowledge, model.ranker.recipe, encoder=model.encoder)
         self._rows = np.full(model.knowledge.n_items, -1, np.int64)
+        nobody = cases_of([History("", (), ())], {}, {}, visits=model.visits)
+        nothing_gone = _Offered(model.candidates, np.zeros(model.knowledge.n_items, np.bool_))
+        if (names := self._builder.table(nobody, nothing_gone).names) != model.ranker.names:
+            others = ", ".join(sorted(set(names) ^ set(model.ranker.names))) or "in another order"
+            raise RankerFileError(
+                f"for-you model {version}: its features are not those of this version: {others}: train again"
+            )
 
     def gone(self, items: ItemIndex) -> BoolArray:
         """Return (n,): which of the model's items the catalogue does not offer now. Belongs to the event loop."""

@@ -13,6 +13,7 @@ from stream.evaluation.ranker.features import FeatureBuilder
 from stream.for_you.history import History, history_of
 from stream.for_you.lists import ForYou
 from stream.for_you.model import ForYouModel
+from stream.ranker_file import RankerFileError
 from tests.unit.stream.for_you.learned import learned_of, users_of
 
 OCCASIONS = ("next-step", "next-visit")
@@ -90,6 +91,18 @@ def test_an_unknown_user_without_a_past_gets_what_is_popular(folder: Path) -> No
     (places,) = serving.lists([History("nobody", (), ())], serving.gone(offered(learned.model)))
     assert len(places) == 10
     assert all(place.because == () for place in places)
+
+
+def test_a_model_of_other_features_is_refused_before_it_is_asked(folder: Path) -> None:
+    _, _, learned = learned_of(folder, "next-step")
+    ranker = learned.model.ranker
+    for names, said in (
+        (("log of nothing", *ranker.names[1:]), "log of nothing"),
+        (ranker.names[::-1], "in another order"),
+    ):
+        other = replace(learned.model, ranker=replace(ranker, names=names))
+        with pytest.raises(RankerFileError, match=f"{said}.*train again"):
+            ForYou(other, "v", 10, 0)
 
 
 def test_the_size_is_that_of_the_settings(folder: Path) -> None:
