@@ -20,6 +20,7 @@ _HOW_TO_READ = (
     "Lists stand in the order to show, in which likes are spread: scores need not fall from place to place. "
     f"Of each item's reasons the {_SHOWN_REASONS} strongest are shown; all of them (--json) add up to the score."
 )
+_HOW_TO_READ_FOR_YOU = " In the for-you list each says what the score would lose without that item."
 _NO_CATALOGUE = (
     "The catalogue has none of these items: without categories there are no interests and no lists. "
     "Send it: interestream replay --catalogue FILE"
@@ -162,7 +163,7 @@ def render_user(page: UserPage, history_rows: int) -> Group:
         if (mine := lists.for_you) is not None:
             parts.append(_list_table(f"For you (ranker {mine.ranker})", mine.items, page.titles))
         if any(lists.lists().values()):
-            parts.append(Text(_HOW_TO_READ, style="dim"))
+            parts.append(Text(_HOW_TO_READ + (_HOW_TO_READ_FOR_YOU if lists.for_you else ""), style="dim"))
     if not page.titles and all(row.category is None for row in page.history):
         parts.append(Text(_NO_CATALOGUE, style="yellow"))
     return Group(*(line for part in parts for line in (part, Text())))

@@ -158,6 +158,7 @@ def test_the_for_you_list_is_shown_with_what_it_hangs_on(store: MemoryGraphStore
     shown_text = run("user", USER).stdout
     assert "For you (ranker for-you-1)" in shown_text
     assert "+0.250 because of Mug" in shown_text
+    assert "what the score would lose" in " ".join(shown_text.split())
     assert shown("user", USER)["published"]["for_you"]["items"][0]["because"][0]["path"] == [USER, "mug", "candle"]
 
 
