@@ -76,21 +76,28 @@ def accepted(
         yield key, value, decoded.interactions
 
 
-def read_events(
+def read_interactions(
     path: Path, settings: TrackerSettings, shift_ms: int, step: Callable[[], None]
-) -> tuple[list[Event], Counter[str]]:
+) -> tuple[list[Interaction], Counter[str]]:
     """Return the interactions that teach, each event id once, and how many messages were refused by reason.
 
     As :func:`accepted`.
     """
-    events: dict[tuple[str, str], Event] = {}
+    found: dict[tuple[str, str], Interaction] = {}
     refused: Counter[str] = Counter()
     for _, _, interactions in accepted(path, settings, shift_ms, step, refused):
         for one in interactions:
             if one.kind.value in TEACHING_KINDS:
-                event = Event(one.user_id, one.item_id, one.kind.value, one.occurred_at, one.event_id)
-                events.setdefault((one.user_id, one.event_id), event)
-    return list(events.values()), refused
+                found.setdefault((one.user_id, one.event_id), one)
+    return list(found.values()), refused
+
+
+def read_events(
+    path: Path, settings: TrackerSettings, shift_ms: int, step: Callable[[], None]
+) -> tuple[list[Event], Counter[str]]:
+    """Return :func:`read_interactions` as what user models are trained on."""
+    found, refused = read_interactions(path, settings, shift_ms, step)
+    return [Event(one.user_id, one.item_id, one.kind.value, one.occurred_at, one.event_id) for one in found], refused
 
 
 def texts_of(rows: Sequence[ItemRow]) -> list[str]:

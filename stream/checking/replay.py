@@ -30,6 +30,8 @@ class Replay:
     """Known event ids; what intake sent again is not counted."""
     in_parts: set[int] = field(default_factory=set)
     """Offsets of bundles with an isolated message: they were applied in parts, and lists published in between."""
+    asked_to_go: set[str] = field(default_factory=set)
+    """Users whom some bundle erased; who came back since has events."""
     trimmed: set[str] = field(default_factory=set)
     """Users who, it may be, have let entries of their history go."""
 
@@ -87,6 +89,7 @@ def _apply(
             done.users[user_id] = CachedUser(user_id, 0, UserState())
         if len(done.users[user_id].state.history) + sizes[user_id] > settings.interest.max_history:
             done.trimmed.add(user_id)
+    done.asked_to_go.update(bundle.erase)
     progress = Progress(record.offset, done.sources)
     parts = {record.partition: [Part(record.offset, bundle)]}
     advanced = advance_users(parts, done.users, {record.partition: progress}, category_of, settings)

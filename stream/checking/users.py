@@ -146,7 +146,7 @@ class UserCheck:
             if user.state.events
         }
         self._count(wanted.values())
-        self._erased = {user_id for user_id, user in done.users.items() if not user.state.events}
+        self._erased = {user_id for user_id in done.asked_to_go if not done.users[user_id].state.events}
         suspects = sorted(wanted.keys() | known | self._erased)
         found: dict[str, list[Difference]] = {}
         for look in range(self._look.times):
@@ -224,9 +224,11 @@ class UserCheck:
         self, user_id: str, expected: Expected | None, view: UserView | None, stored: StoredUser | None
     ) -> Iterator[Difference]:
         where = f"user {user_id}"
-        if view is None and user_id in self._erased:
+        if user_id in self._erased:
+            if view is not None or stored is not None:
+                yield Difference(Invariant.GRAPH, where, "is erased, and in the graph")
             if user_id in self._published.last:
-                yield Difference(Invariant.VERSIONS, where, "is erased, and has a list", "", "")
+                yield Difference(Invariant.VERSIONS, where, "is erased, and has a list")
             return
         if view is None or stored is None:
             if expected is not None:
@@ -235,7 +237,7 @@ class UserCheck:
             return
         if expected is None:
             if self._complete:
-                what = "is erased" if user_id in self._erased else "is in the graph, but in no bundle"
+                what = "is in the graph, but in no bundle"
                 yield Difference(Invariant.GRAPH, where, what, "", f"{view.events} events")
             return
         state = stored_state(stored)

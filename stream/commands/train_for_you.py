@@ -8,10 +8,10 @@ import typer
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # it has no stubs
 
 from stream.commands.console import ExitCode, fail, print_json, progress_bar, read_settings
-from stream.commands.training import say_refused
+from stream.commands.training import check_out, say_refused
 from stream.event_files import EventFileError, count_hint, read_catalogue
 from stream.recommendations import rfc3339
-from stream.training_files import latest_rows
+from stream.training_files import latest_rows, read_interactions
 
 
 class Occasion(StrEnum):
@@ -24,9 +24,7 @@ class Occasion(StrEnum):
 def for_you(
     events: Annotated[Path, typer.Option(help="A .jsonl, .ndjson or .csv file of events, as for `replay`.")],
     items: Annotated[Path, typer.Option(help="The catalogue: rows as for `replay --catalogue`, or a .csv.")],
-    output: Annotated[Path, typer.Option(help="A .safetensors file; replaced as a whole.")] = Path(
-        "for-you.safetensors"
-    ),
+    out: Annotated[Path, typer.Option(help="A .safetensors file; replaced as a whole.")] = Path("for-you.safetensors"),
     occasion: Annotated[
         Occasion,
         typer.Option("--for", help="What is foretold: the next item, or all of the next visit (after 30 minutes)."),
@@ -43,41 +41,37 @@ def for_you(
     everything up to the last event. Users are digests in it; it belongs with the shop's data all the same.
 
     `--for next-step` foretells the one item that comes next, `--for next-visit` all of the next visit: for shops where
-    a visit takes many things, and people come back for them. Visits are told by pauses, as workers must.
+    a visit takes many things, and people come back for them. What one visit is is told by pauses, as workers must.
     Use the file by INTERESTREAM_FOR_YOU__MODEL_FILE; workers that run take a new one over by themselves.
 
     Takes minutes. Exits with 1 when there is too little to learn from, with 2 when a file or a setting cannot be used.
 
-    Example: interestream train for-you --events events.csv.gz --items items.csv.gz --output for-you.safetensors
+    Example: interestream train for-you --events events.csv.gz --items items.csv.gz --out for-you.safetensors
     """
     from stream.evaluation.contest import Contest  # brings scikit-learn
     from stream.evaluation.plan import CannotTest
-    from stream.for_you.file import SUFFIX, ForYouCard, Lead, card_of, write_for_you
-    from stream.for_you.log import read_interactions, shop_of
+    from stream.for_you.file import ForYouCard, card_of, write_for_you
+    from stream.for_you.log import shop_of
     from stream.for_you.training import train_for_you
 
     settings = read_settings().trackers
-    if output.suffix != SUFFIX:
-        fail(f"--output: {output} must end in {SUFFIX}", ExitCode.USAGE)
-    if not output.absolute().parent.is_dir():
-        fail(f"--output: {output.parent} is not a folder; create it first", ExitCode.USAGE)
+    check_out(out)
     command = (
-        f"interestream train for-you --events {events.name} --items {items.name} --output {output.name} "
+        f"interestream train for-you --events {events.name} --items {items.name} --out {out.name} "
         f"--for {occasion.value} --seed {seed}"
     )
     try:
         rows, refused_rows = latest_rows(read_catalogue(items), settings)
         with progress_bar(f"reading {events.name}", count_hint(events)) as step:
             interactions, refused = read_interactions(events, settings, shift_ms, step)
-        shop = shop_of(interactions, rows, visits=occasion is Occasion.NEXT_VISIT)
+        shop = shop_of(interactions, rows, sessions=occasion is Occasion.NEXT_VISIT)
         with threadpool_limits(1):  # threads that wait for each other cost more than they bring on a shared machine
             learned = train_for_you(shop, occasion.value, Contest(seed, progress_bar, baselines=False))
-        lead = {name: Lead(*found) for name, found in learned.lead.items()}
         card: ForYouCard = card_of(
-            learned.model, occasion.value, figures=learned.figures, cases=learned.cases, lead=lead, seed=seed,
+            learned.model, occasion.value, figures=learned.figures, cases=learned.cases, lead=learned.lead, seed=seed,
             command=command, data=data,
         )  # fmt: skip
-        card = write_for_you(output, learned.model, card)
+        card = write_for_you(out, learned.model, card)
     except CannotTest as error:
         fail(f"{events}: {error}; refused: {say_refused(events=refused) or 'none'}", ExitCode.FAILED)
     except (EventFileError, OSError) as error:
@@ -85,10 +79,10 @@ def for_you(
     if said := say_refused(events=refused, items=refused_rows):
         typer.echo(f"refused: {said}", err=True)
     if as_json:
-        print_json({"file": str(output), "for_you": card})
+        print_json({"file": str(out), "for_you": card})
         return
     lines = [
-        f"{output}: {card.version}, for the {occasion.value.replace('-', ' ')}",
+        f"{out}: {card.version}, for the {occasion.value.replace('-', ' ')}",
         f"counts in {card.interactions:,} interactions of {card.users:,} users with {card.items:,} items, "
         f"up to {rfc3339(card.until)}",
         f"test ({card.cases:,} cases): " + ", ".join(f"{name} {value:.4f}" for name, value in card.figures.items()),

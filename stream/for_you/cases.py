@@ -20,18 +20,18 @@ def mark_of_user(user_id: str) -> int:
 
 
 def cases_of(
-    histories: Sequence[History], codes: Mapping[str, int], users: Mapping[int, int], *, visits: bool
+    histories: Sequence[History], codes: Mapping[str, int], users: Mapping[int, int], *, sessions: bool
 ) -> Cases:
     """Return a case per history, asked right after its last interaction; items without a code are left out.
 
-    codes: of items. users: codes of users by :func:`mark_of_user`. visits: whether a step is a visit (ended by a pause
-    of 30 minutes, as in :mod:`stream.evaluation.shop`), and not each interaction one.
+    codes: of items. users: codes of users by :func:`mark_of_user`. sessions: whether a step is a session (ended by a
+    pause of 30 minutes, as in :mod:`stream.evaluation.shop`), and not each interaction one.
     """
     offsets, items, ages, times, at = [0], list[int](), list[int](), list[int](), list[int]()
     for history in histories:
         known = [(codes[item], time) for item, time in zip(history.items, history.times, strict=True) if item in codes]
         when = [time for _, time in known]
-        steps = _steps(when, visits)
+        steps = _steps(when, sessions)
         items += [code for code, _ in known]
         times += when
         ages += [steps[-1] - step for step in steps]
@@ -52,8 +52,8 @@ def cases_of(
     )
 
 
-def _steps(times: Sequence[int], visits: bool) -> list[int]:
-    if not visits:
+def _steps(times: Sequence[int], sessions: bool) -> list[int]:
+    if not sessions:
         return list(range(len(times)))
     steps, step = [], 0
     for place, time in enumerate(times):

@@ -30,7 +30,6 @@ from stream.for_you.model import ForYouModel
 from stream.ranker_file import RankerFileError
 
 FORMAT = 1
-SUFFIX = ".safetensors"
 _CARD = "interestream_for_you"
 _TRUSTED = ["sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor"]
 """What trees are made of, beside plain scikit-learn and NumPy: nothing else is ever read from a file."""
@@ -118,7 +117,10 @@ def read_for_you(path: Path) -> tuple[ForYouModel, ForYouCard]:
         raise RankerFileError(f"{path}: {error}; it is no file of `train for-you`") from None
     if card.version != _version(arrays, msgspec.structs.replace(card, version="")):
         raise RankerFileError(f"{path}: version {card.version!r} is not its content's: changed after it was written")
-    return _model(arrays, card), card
+    try:
+        return _model(arrays, card), card
+    except UntrustedTypesFoundException as error:
+        raise RankerFileError(f"{path}: trees: {error}") from None
 
 
 def _card(text: str | None, path: Path) -> ForYouCard:
@@ -193,7 +195,7 @@ def _model(arrays: Arrays, card: ForYouCard) -> ForYouModel:
         marks=arrays["log.marks"],
         encoder=encoder,
         candidates=Candidates(card.candidates),
-        visits=card.occasion == "next-visit",
+        sessions=card.occasion == "next-visit",
     )
 
 
@@ -202,7 +204,4 @@ def _trees(arrays: Arrays) -> Trees | None:
         return None
     columns: IntArray = arrays["trees.columns"]
     stored = [arrays[f"trees.{number}"] for number in range(len(arrays)) if f"trees.{number}" in arrays]
-    try:
-        return Trees(tuple(skops.io.loads(one.tobytes(), trusted=_TRUSTED) for one in stored), columns)
-    except UntrustedTypesFoundException as error:
-        raise RankerFileError(f"trees: {error}") from None
+    return Trees(tuple(skops.io.loads(one.tobytes(), trusted=_TRUSTED) for one in stored), columns)

@@ -76,7 +76,7 @@ class ForYou:
         self._reasons = reasons
         self._builder = FeatureBuilder(model.knowledge, model.ranker.recipe, encoder=model.encoder)
         self._rows = np.full(model.knowledge.n_items, -1, np.int64)
-        nobody = cases_of([History("", (), ())], {}, {}, visits=model.visits)
+        nobody = cases_of([History("", (), ())], {}, {}, sessions=model.sessions)
         nothing_gone = _Offered(model.candidates, np.zeros(model.knowledge.n_items, np.bool_))
         if (names := self._builder.table(nobody, nothing_gone).names) != model.ranker.names:
             others = ", ".join(sorted(set(names) ^ set(model.ranker.names))) or "in another order"
@@ -125,7 +125,7 @@ class ForYou:
 
     def _rank(self, histories: Sequence[History], gone: BoolArray) -> "_Ranked":
         model, catalogue = self._model, self._model.knowledge.catalogue
-        cases = cases_of(histories, catalogue.codes, model.users, visits=model.visits)
+        cases = cases_of(histories, catalogue.codes, model.users, sessions=model.sessions)
         table = self._builder.table(cases, _Offered(model.candidates, gone))
         scored = model.ranker.score(table, self._builder)
         places = first_places(table.rows[scored.order], len(histories), self._size)

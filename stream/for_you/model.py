@@ -14,8 +14,8 @@ class ForYouModel:
     """ranker: fitted at earlier cuts. knowledge: everything up to the day of training; ``log.users`` are codes.
 
     marks: (n_users,) of the users in the log, see :func:`stream.for_you.cases.mark_of_user`. encoder: trained on
-    the knowledge, None where the recipe wants none. candidates: may a list hold what the history holds? visits: is a
-    step a visit, and not one interaction?
+    the knowledge, None where the recipe wants none. candidates: may a list hold what the history holds? sessions: is a
+    step a session, and not one interaction?
     """
 
     ranker: Ranker
@@ -23,7 +23,7 @@ class ForYouModel:
     marks: IntArray
     encoder: Encoder | None
     candidates: Candidates
-    visits: bool
+    sessions: bool
 
     @cached_property
     def users(self) -> dict[int, int]:

@@ -12,6 +12,7 @@ from stream.evaluation.pairs import PairCounts
 from stream.evaluation.plan import CannotTest, PlannedTest, Protocol, Shop, plan
 from stream.evaluation.ranker.ingredients.trained import train_encoder
 from stream.for_you.cases import mark_of_user
+from stream.for_you.file import Lead
 from stream.for_you.model import ForYouModel
 
 PROTOCOLS = {"next-step": Protocol.LEAVE_ONE_OUT, "next-visit": Protocol.NEXT_BASKET}
@@ -24,13 +25,13 @@ METRICS = ("HR@10", "NDCG@10", "MRR@10", "Recall@20", "NDCG@20")
 class Learned:
     """model: to serve; figures: of the same ranker at the latest cut, whose targets it has not seen; cases: how many.
 
-    lead: over the ranker's best part, by metric: the part, the difference in that metric and its 95 % interval.
+    lead: over the ranker's best part, by metric.
     """
 
     model: ForYouModel
     figures: Mapping[str, float]
     cases: int
-    lead: Mapping[str, tuple[str, float, float, float]]
+    lead: Mapping[str, Lead]
 
 
 def train_for_you(shop: Shop, occasion: str, contest: Contest) -> Learned:
@@ -52,7 +53,7 @@ def train_for_you(shop: Shop, occasion: str, contest: Contest) -> Learned:
         marks=np.array([mark_of_user(user) for user in shop.users], np.int64),
         encoder=encoder,
         candidates=Candidates(section.candidates),
-        visits=protocol is Protocol.NEXT_BASKET,
+        sessions=protocol is Protocol.NEXT_BASKET,
     )
     return Learned(model, *_judged(section))
 
@@ -72,11 +73,11 @@ def _at_once(split: Split) -> Split:
     return replace(split, cases=replace(cases, at=at), candidates=usual_candidates(split.knowledge))
 
 
-def _judged(section: Section) -> tuple[dict[str, float], int, dict[str, tuple[str, float, float, float]]]:
+def _judged(section: Section) -> tuple[dict[str, float], int, dict[str, Lead]]:
     accuracy = section.models[RANKER].accuracy
     figures = {name: accuracy[name].value for name in METRICS if name in accuracy}
     lead = {
-        name: (one.part, one.difference.value, one.difference.low, one.difference.high)
+        name: Lead(one.part, one.difference.value, one.difference.low, one.difference.high)
         for name, one in section.lead.items()
         if name in METRICS
     }

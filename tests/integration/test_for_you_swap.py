@@ -58,7 +58,7 @@ def learned(shop: Shop) -> Learned:
         except Rejected:
             continue
         found |= {one.event_id: one for one in heard.interactions if one.kind.value in TEACHING_KINDS}
-    made = shop_of(list(found.values()), rows_of(shop), visits=False)
+    made = shop_of(list(found.values()), rows_of(shop), sessions=False)
     return train_for_you(made, "next-step", Contest(0, unseen, baselines=False))
 
 

@@ -20,8 +20,11 @@ from stream.bundles import (
     encode,
     erasing_bundles,
 )
+from stream.checking.findings import Findings
+from stream.checking.log_topics import LogTopics
+from stream.checking.replay import replay
 from stream.partitioning import partition_of
-from stream.pipeline import Pipeline
+from stream.pipeline import Log, Pipeline
 from stream.recommendations import decode
 from stream.settings import Settings
 from tests.integration.shop import Message, Shop, make_shop
@@ -267,4 +270,18 @@ async def test_the_checker_finds_a_list_of_somebody_erased(world: World) -> None
 async def test_the_checker_finds_somebody_erased_in_the_graph(world: World) -> None:
     some = world.store._users["user-2"]
     world.store._users["user-1"] = msgspec.structs.replace(some, user_id="user-1", interests=(), touches=())
-    assert ("user user-1", "is erased") in [(one.where, one.what) for one in await world.found()]
+    assert ("user user-1", "is erased, and in the graph") in [(one.where, one.what) for one in await world.found()]
+
+
+def test_only_who_was_erased_and_did_not_come_back_is_taken_for_erased(world: World) -> None:
+    """A log that retention has cut begins with refreshes of users whose events are gone: they are no erased ones."""
+    ((_, (gone,)),) = erasing_bundles(["went"], 1).items()
+    bundles = [Bundle(FORMAT, (), (), ("refreshed",)), gone]
+    log = Log({"bundles": 1}, lambda: NOW)
+    for bundle in bundles:
+        log.append("bundles", None, encode(bundle), 0)
+    records = LogTopics(log, {}).records("bundles", 0, 0, 2)
+    graph = world.settings.graph
+    done = replay(records, lambda *_: False, lambda _: None, graph, Findings(limit=10), lambda *_: None)
+    assert done.users.keys() == {"refreshed", "went"}
+    assert done.asked_to_go == {"went"}

@@ -10,10 +10,10 @@ from graph.state import UserState
 from stream.evaluation.contest import Contest
 from stream.evaluation.plan import Shop
 from stream.event_files import read_catalogue
-from stream.for_you.log import read_interactions, shop_of
+from stream.for_you.log import shop_of
 from stream.for_you.training import Learned, train_for_you
 from stream.settings import TrackerSettings
-from stream.training_files import latest_rows
+from stream.training_files import latest_rows, read_interactions
 from stream.users import CachedUser
 from tests.unit.stream.evaluation.small_shops import unseen, write_shop
 
@@ -34,7 +34,7 @@ def rows_and_interactions(folder: Path) -> tuple[list[ItemRow], list[Interaction
 def learned_of(folder: Path, occasion: str) -> tuple[Shop, list[Interaction], Learned]:
     """The shop, its interactions and what is learned; once for all tests that ask with one folder."""
     rows, interactions = rows_and_interactions(folder)
-    shop = shop_of(interactions, rows, visits=occasion == "next-visit")
+    shop = shop_of(interactions, rows, sessions=occasion == "next-visit")
     return shop, interactions, train_for_you(shop, occasion, Contest(0, unseen, baselines=False))
 
 

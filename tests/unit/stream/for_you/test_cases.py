@@ -17,13 +17,13 @@ from tests.unit.stream.for_you.learned import rows_and_interactions, users_of
 CODES = {"a": 0, "b": 1, "c": 2}
 
 
-@pytest.mark.parametrize("visits", [False, True])
-def test_the_stream_asks_what_the_evaluation_asks(folder: Path, visits: bool) -> None:
+@pytest.mark.parametrize("sessions", [False, True])
+def test_the_stream_asks_what_the_evaluation_asks(folder: Path, sessions: bool) -> None:
     rows, interactions = rows_and_interactions(folder)
-    shop = shop_of(interactions, rows, visits=visits)
+    shop = shop_of(interactions, rows, sessions=sessions)
     users = users_of(interactions)
     codes = {mark_of_user(name): code for code, name in enumerate(shop.users)}
-    asked = cases_of([history_of(users[name]) for name in shop.users], shop.catalogue.codes, codes, visits=visits)
+    asked = cases_of([history_of(users[name]) for name in shop.users], shop.catalogue.codes, codes, sessions=sessions)
     ends = shop.log.offsets[1:]
     known = cases_from_log(shop.log, np.arange(len(shop.users)), ends, ends)
     for name in ("users", "offsets", "items", "ages", "times", "at"):
@@ -31,14 +31,14 @@ def test_the_stream_asks_what_the_evaluation_asks(folder: Path, visits: bool) ->
     assert asked.ages.max() > 3
 
 
-def cases(*histories: History, visits: bool = False) -> Cases:
-    return cases_of(histories, CODES, {mark_of_user("u1"): 7}, visits=visits)
+def cases(*histories: History, sessions: bool = False) -> Cases:
+    return cases_of(histories, CODES, {mark_of_user("u1"): 7}, sessions=sessions)
 
 
 def test_a_pause_of_half_an_hour_ends_a_visit() -> None:
     history = History("u1", ("a", "b", "c"), (0, SESSION_GAP_MS, 2 * SESSION_GAP_MS + 1))
     assert cases(history).ages.tolist() == [2, 1, 0]
-    assert cases(history, visits=True).ages.tolist() == [1, 1, 0]
+    assert cases(history, sessions=True).ages.tolist() == [1, 1, 0]
 
 
 def test_items_that_the_model_does_not_know_are_left_out_and_strangers_are_nobody() -> None:

@@ -13,7 +13,7 @@ import skops.io
 from safetensors import safe_open
 from safetensors.numpy import save_file
 
-from stream.for_you.file import ForYouCard, Lead, card_of, read_for_you, write_for_you
+from stream.for_you.file import ForYouCard, card_of, read_for_you, write_for_you
 from stream.for_you.lists import ForYou
 from stream.ranker_file import RankerFileError
 from tests.unit.stream.for_you.learned import learned_of
@@ -24,8 +24,9 @@ CARD = "interestream_for_you"
 
 def written(folder: Path, path: Path, occasion: str = "next-step") -> ForYouCard:
     _, _, learned = learned_of(folder, occasion)
-    lead = {name: Lead(*found) for name, found in learned.lead.items()}
-    card = card_of(learned.model, occasion, figures=learned.figures, cases=learned.cases, lead=lead, data="made up")
+    card = card_of(
+        learned.model, occasion, figures=learned.figures, cases=learned.cases, lead=learned.lead, data="made up"
+    )
     return write_for_you(path, learned.model, card)
 
 

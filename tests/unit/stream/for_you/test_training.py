@@ -29,14 +29,14 @@ def interactions(repeated: bool) -> list[Interaction]:
 def test_what_was_had_is_offered_again_only_where_things_are_had_again(
     occasion: str, repeated: bool, rule: Candidates
 ) -> None:
-    shop = shop_of(interactions(repeated), [], visits=occasion == "next-visit")
+    shop = shop_of(interactions(repeated), [], sessions=occasion == "next-visit")
     test = asked_at_once(next(plan(shop, PROTOCOLS[occasion], None, 1.0)))
     assert {split.candidates for split in (test.split, *test.earlier)} == {rule}
 
 
 @pytest.mark.parametrize("occasion", PROTOCOLS)
 def test_everybody_is_asked_right_after_the_last_interaction(occasion: str) -> None:
-    shop = shop_of(interactions(repeated=True), [], visits=occasion == "next-visit")
+    shop = shop_of(interactions(repeated=True), [], sessions=occasion == "next-visit")
     test = asked_at_once(next(plan(shop, PROTOCOLS[occasion], None, 1.0)))
     for split in (test.split, *test.earlier):
         ends = split.cases.times[split.cases.offsets[1:] - 1]
@@ -45,7 +45,7 @@ def test_everybody_is_asked_right_after_the_last_interaction(occasion: str) -> N
 
 
 def test_a_visit_is_one_step() -> None:
-    by_visit = shop_of(interactions(repeated=True), [], visits=True).log
-    assert np.bincount(by_visit.users, minlength=40).tolist() == [36] * 40
-    assert by_visit.steps.max() == 11
-    assert shop_of(interactions(repeated=True), [], visits=False).log.steps.max() == 35
+    by_session = shop_of(interactions(repeated=True), [], sessions=True).log
+    assert np.bincount(by_session.users, minlength=40).tolist() == [36] * 40
+    assert by_session.steps.max() == 11
+    assert shop_of(interactions(repeated=True), [], sessions=False).log.steps.max() == 35
